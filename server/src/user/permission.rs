@@ -1,0 +1,152 @@
+//! Who may do what: one table, and every route names the act it is.
+//!
+//! Pure. A customer is held to its own rows by its [`crate::user::Scope`], not here.
+
+use serde::{Deserialize, Serialize};
+
+/// What a person is to this installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Runs the installation: people, customers, sites, gateways.
+    Administrator,
+    /// Watches the live page and leads the tickets.
+    Noc,
+    /// Works on tickets and devices.
+    Technician,
+    /// Pays; sees its own sites only.
+    Customer,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Administrator, Self::Noc, Self::Technician, Self::Customer];
+
+    /// The word stored in the database and spoken on the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Noc => "noc",
+            Self::Technician => "technician",
+            Self::Customer => "customer",
+        }
+    }
+
+    /// The role of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $act:ident = $name:literal,)*) => {
+        /// Something a route lets a person do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Act { $($(#[$doc])* $act,)* }
+
+        impl Act {
+            /// All acts.
+            pub const ALL: &'static [Self] = &[$(Self::$act,)*];
+
+            /// The word for it in `Me.acts`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$act => $name,)* }
+            }
+        }
+    };
+}
+
+acts! {
+    /// Open to everyone; the route itself checks a token, a signature or nothing.
+    Public = "public",
+    /// Read by a scraper: from loopback, or with the bearer token of the configuration.
+    Scrape = "scrape",
+    /// One's own account: who am I, sign out, change my password.
+    OwnAccount = "own_account",
+    /// One's own ways of being reached.
+    OwnContacts = "own_contacts",
+    /// The live page, its stream, search and the fault catalogue.
+    SeeBoard = "see_board",
+    /// Customers.
+    SeeCustomers = "see_customers",
+    /// Add and change customers.
+    EditCustomers = "edit_customers",
+    /// Sites.
+    SeeSites = "see_sites",
+    /// Add and change sites.
+    EditSites = "edit_sites",
+    /// Gateways.
+    SeeGateways = "see_gateways",
+    /// Add gateways, issue their tokens, revoke them.
+    EditGateways = "edit_gateways",
+    /// Devices, their events, states and history.
+    SeeDevices = "see_devices",
+    /// Add, change and remove devices.
+    EditDevices = "edit_devices",
+    /// Ask a gateway to probe a device now.
+    ProbeDevices = "probe_devices",
+    /// Incidents.
+    SeeIncidents = "see_incidents",
+    /// Tickets with their events and pages.
+    SeeTickets = "see_tickets",
+    /// Open a ticket by hand.
+    OpenTickets = "open_tickets",
+    /// Write a note on a ticket.
+    NoteTickets = "note_tickets",
+    /// Take a ticket.
+    AckTickets = "ack_tickets",
+    /// Close and reopen a ticket.
+    CloseTickets = "close_tickets",
+    /// Give a ticket to somebody.
+    AssignTickets = "assign_tickets",
+    /// The people of this installation.
+    SeePeople = "see_people",
+    /// Add and change people and their contacts.
+    EditPeople = "edit_people",
+    /// Who is paged for which site.
+    SeeDuty = "see_duty",
+    /// Change who is paged.
+    EditDuty = "edit_duty",
+    /// The record of what people changed.
+    SeeAudit = "see_audit",
+}
+
+/// The permission table.
+pub fn allows(role: Role, act: Act) -> bool {
+    use Role::{Administrator, Noc, Technician};
+    let who: &[Role] = match act {
+        Act::Public => &Role::ALL,
+        // No role of a signed-in person: a scraper has no account.
+        Act::Scrape => &[],
+        Act::OwnAccount
+        | Act::SeeBoard
+        | Act::SeeSites
+        | Act::SeeDevices
+        | Act::SeeIncidents
+        | Act::SeeTickets
+        | Act::OpenTickets
+        | Act::NoteTickets => &Role::ALL,
+        Act::OwnContacts
+        | Act::SeeCustomers
+        | Act::SeeGateways
+        | Act::SeePeople
+        | Act::SeeDuty
+        | Act::ProbeDevices
+        | Act::AckTickets
+        | Act::CloseTickets => &[Administrator, Noc, Technician],
+        Act::EditDevices | Act::AssignTickets | Act::EditDuty => &[Administrator, Noc],
+        Act::EditCustomers | Act::EditSites | Act::EditGateways | Act::EditPeople | Act::SeeAudit => {
+            &[Administrator]
+        }
+    };
+    who.contains(&role)
+}
+
+/// The acts a role may do, as named in `Me.acts`.
+pub fn acts_of(role: Role) -> Vec<&'static str> {
+    Act::ALL
+        .iter()
+        .filter(|act| **act != Act::Public && allows(role, **act))
+        .map(|act| act.as_str())
+        .collect()
+}
