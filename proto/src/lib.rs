@@ -1,1 +1,9 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+pub mod envelope;
+pub mod fault;
+pub mod id;
+pub mod limits;
+pub mod metrics;
+pub mod topic;
+pub mod wire;
