@@ -149,8 +149,7 @@ fn check(envelope: &Envelope) -> Result<(), &'static str> {
     if envelope.first_seq == 0 || count == 0 {
         return Err("it carries no record");
     }
-    let Some(last) =
-        envelope.first_seq.checked_add(count - 1).filter(|last| i64::try_from(*last).is_ok())
+    let Some(last) = envelope.first_seq.checked_add(count - 1).filter(|last| i64::try_from(*last).is_ok())
     else {
         return Err("its sequence numbers overflow");
     };
@@ -162,9 +161,11 @@ fn check(envelope: &Envelope) -> Result<(), &'static str> {
         Some(Body::Gap(gap)) if gap.from_seq != envelope.first_seq || gap.to_seq != last => {
             Err("the gap is not the range of the envelope")
         }
-        Some(
-            Body::Metrics(_) | Body::CommandResult(_) | Body::ReportedConfig(_) | Body::Discovered(_),
-        ) if count != 1 => Err("a record of this kind travels alone"),
+        Some(Body::Metrics(_) | Body::CommandResult(_) | Body::ReportedConfig(_) | Body::Discovered(_))
+            if count != 1 =>
+        {
+            Err("a record of this kind travels alone")
+        }
         Some(
             Body::Events(_)
             | Body::Gap(_)

@@ -235,8 +235,8 @@ mod tests {
         let mut all = Vec::new();
         for device in 0..50_i64 {
             for metric in 0..6_i64 {
-                let points =
-                    (0..5).map(|m| (m * 60_000 + device * 1000, ((device * 7 + metric + m) % 23) as f64 / 10.0));
+                let points = (0..5)
+                    .map(|m| (m * 60_000 + device * 1000, ((device * 7 + metric + m) % 23) as f64 / 10.0));
                 all.push(Series {
                     device: format!("device-{device}"),
                     check: format!("check-{}", metric / 2),
@@ -246,8 +246,7 @@ mod tests {
             }
         }
         let block = build(&all).unwrap();
-        let packet =
-            crate::envelope::encode_message(&block, crate::envelope::Codec::Zstd).unwrap();
+        let packet = crate::envelope::encode_message(&block, crate::envelope::Codec::Zstd).unwrap();
         // 288 blocks of 5 minutes a day for 50 devices: 7 KiB a device and day is 1.2 KiB a block, plus
         // names, which cost most of it.
         assert!(packet.len() < 5_000, "{} bytes", packet.len());
@@ -255,7 +254,8 @@ mod tests {
 
     #[test]
     fn a_block_that_lies_is_refused() {
-        let good = build(&[series("a", vec![(1, 1.0), (2, 2.0), (9, 3.0)]), series("b", vec![(2, 1.0)])]).unwrap();
+        let good =
+            build(&[series("a", vec![(1, 1.0), (2, 2.0), (9, 3.0)]), series("b", vec![(2, 1.0)])]).unwrap();
         let refuse = |change: fn(&mut MetricBlock)| {
             let mut block = good.clone();
             change(&mut block);

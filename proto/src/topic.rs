@@ -120,7 +120,17 @@ mod tests {
             assert_eq!(Down::parse(&down.topic(&me), &me), Ok(down));
             assert_eq!(Up::parse(&down.topic(&me), &me), Err(NotAllowed));
         }
-        for hostile in ["", "é/x", "v1/", "v1/gw-0123456789", "v1/gw-0123456789/", "v1/gw-0123456789/u/e/", "v1/+/s", "#", "$SYS/x"] {
+        for hostile in [
+            "",
+            "é/x",
+            "v1/",
+            "v1/gw-0123456789",
+            "v1/gw-0123456789/",
+            "v1/gw-0123456789/u/e/",
+            "v1/+/s",
+            "#",
+            "$SYS/x",
+        ] {
             assert_eq!(Up::parse(hostile, &me), Err(NotAllowed), "{hostile}");
         }
     }

@@ -71,10 +71,7 @@ fn one_of_each() -> Vec<(&'static str, Envelope)> {
         ),
         (
             "gap",
-            envelope(
-                10,
-                Body::Gap(Gap { from_seq: 41, to_seq: 50, reason: gap::Reason::QueueFull.into() }),
-            ),
+            envelope(10, Body::Gap(Gap { from_seq: 41, to_seq: 50, reason: gap::Reason::QueueFull.into() })),
         ),
         (
             "discovered",
@@ -110,7 +107,8 @@ fn golden_bytes_never_change() {
         .iter()
         .map(|(name, envelope)| ((*name).to_owned(), encode(envelope, Codec::None).unwrap()))
         .collect();
-    let mut add = |name: &str, packet: Result<Vec<u8>, EncodeError>| made.push((name.into(), packet.unwrap()));
+    let mut add =
+        |name: &str, packet: Result<Vec<u8>, EncodeError>| made.push((name.into(), packet.unwrap()));
     add("session", encode_message(&session(), Codec::None));
     add("ack", encode_message(&Ack { epoch: 9, upto: 41, server_at_ms: 5, ..Ack::default() }, Codec::None));
     let command = Command {

@@ -1,0 +1,155 @@
+//! The agent's file. Every complaint names the file, the line, the key and what to write instead; a key
+//! that means nothing is refused, because a misspelt key is a check that silently does not run.
+//!
+//! ```toml
+//! data_dir = "/var/lib/sitewarden-agent"   # keys, certificate and queue; made by `enrol`
+//! heartbeat = "30s"                        # how often the server hears that we live
+//! keep_alive = "60s"                       # MQTT; 300s on a metered link
+//!
+//! [queue]
+//! max_days = 7
+//! max_mib = 512
+//!
+//! [[device]]                               # optional: devices that only this file knows
+//! id = "cam-3"
+//! address = "10.20.7.11"
+//! check = [{ kind = "icmp" }]
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+mod device;
+mod reader;
+mod snmp;
+#[cfg(test)]
+mod tests;
+
+pub use device::{
+    CLASSES, Check, Class, Confirm, Device, Http, HttpAuth, Kind, Secret, parse_device, parse_devices, read_device_file,
+};
+pub use reader::Error;
+pub use snmp::{Auth, Privacy, Security, Snmp};
+
+use reader::Source;
+
+/// Largest file that is read.
+const FILE_MAX: u64 = 1024 * 1024;
+
+/// The agent's own settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where keys, certificate and queue live.
+    pub data_dir: PathBuf,
+    /// Overrides the address that enrolment stored, host:port.
+    pub server: Option<String>,
+    /// How often a Session is published while connected.
+    pub heartbeat: Duration,
+    /// MQTT keep-alive.
+    pub keep_alive: Duration,
+    /// Bounds of the disk queue.
+    pub queue: Queue,
+    /// Probes that may run at once.
+    pub concurrent_probes: usize,
+    /// How long samples are gathered into one block while nobody watches.
+    pub block: Duration,
+    /// Devices that only this file knows; the server's configuration replaces those of the same id.
+    pub devices: Vec<Device>,
+}
+
+/// Bounds of the disk queue; whichever is met first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Age of the oldest record.
+    pub max_age: Duration,
+    /// Bytes of all records.
+    pub max_bytes: u64,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { max_age: Duration::from_secs(7 * 86_400), max_bytes: 512 << 20 }
+    }
+}
+
+impl Config {
+    /// The defaults over a data folder.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            server: None,
+            heartbeat: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(60),
+            queue: Queue::default(),
+            concurrent_probes: 64,
+            block: Duration::from_secs(300),
+            devices: Vec::new(),
+        }
+    }
+
+    /// Reads a file.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        Ok(Self::parse(&read_text(path)?, &path.display().to_string())?)
+    }
+
+    /// Parses a text; `file` is for messages.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Error> {
+        let secs = Duration::from_secs;
+        let mut top = Source { file, text }.parse()?;
+        let mut config = Self::new(top.required_text("data_dir", "\"/var/lib/sitewarden-agent\"")?.value);
+        if let Some(found) = top.text("server", "\"monitor.example.com:8883\"")? {
+            if !is_host_port(&found.value) {
+                return Err(top.error(
+                    found.at,
+                    "`server` is not host:port".into(),
+                    "Write for example: server = \"monitor.example.com:8883\"",
+                ));
+            }
+            config.server = Some(found.value);
+        }
+        config.heartbeat = top.duration("heartbeat", secs(5)..=secs(900), config.heartbeat)?;
+        config.keep_alive = top.duration("keep_alive", secs(5)..=secs(3600), config.keep_alive)?;
+        config.concurrent_probes = top.number("concurrent_probes", 1_u16..=1024, 64)?.into();
+        config.block = top.duration("block", secs(1)..=secs(3600), config.block)?;
+        if let Some(mut queue) = top.table("queue")? {
+            let days: u32 = queue.number("max_days", 1..=365, 7)?;
+            let mib: u32 = queue.number("max_mib", 1..=65_536, 512)?;
+            config.queue =
+                Queue { max_age: secs(u64::from(days) * 86_400), max_bytes: u64::from(mib) << 20 };
+            queue.finish("[queue]")?;
+        }
+        config.devices = device::device_tables(&mut top)?;
+        top.finish("the agent's file")?;
+        Ok(config)
+    }
+}
+
+fn is_host_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
+}
+
+/// Why a file does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {cause}. Check the path and who may read it")]
+    Read {
+        /// The file.
+        path: String,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// What it says does not serve.
+    #[error(transparent)]
+    Content(#[from] Error),
+}
+
+fn read_text(path: &Path) -> Result<String, LoadError> {
+    use std::io::Read;
+    let read = || {
+        let mut text = String::new();
+        std::fs::File::open(path)?.take(FILE_MAX).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    read().map_err(|cause| LoadError::Read { path: path.display().to_string(), cause })
+}

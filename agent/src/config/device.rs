@@ -1,0 +1,492 @@
+//! What is watched: devices, and the checks of each. One format serves the technician's `probe` file, local
+//! `[[device]]` tables in the agent's own file, and the configuration that the server sends.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use sitewarden_proto::id::DeviceId;
+use sitewarden_proto::limits::{CHECKS_MAX, DEVICES_MAX};
+
+use super::reader::{Error, Found, Source, Table};
+use super::snmp::{self, Snmp};
+
+/// A password, key or community. It never shows itself: not in a log, not in an error, not in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself; only a probe that sends it should ask.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What kind of thing a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// A camera.
+    Camera,
+    /// A recorder.
+    Nvr,
+    /// A network switch.
+    Switch,
+    /// An access controller.
+    Access,
+    /// An uninterruptible power supply.
+    Ups,
+    /// A telephone or its exchange.
+    Phone,
+    /// An intrusion panel.
+    Intrusion,
+    /// A computer.
+    Server,
+    /// A box that runs this agent.
+    Gateway,
+    /// Anything else.
+    Other,
+}
+
+/// The words of `class`, first the one that examples show.
+pub const CLASSES: &[(&str, Class)] = &[
+    ("camera", Class::Camera),
+    ("nvr", Class::Nvr),
+    ("switch", Class::Switch),
+    ("access", Class::Access),
+    ("ups", Class::Ups),
+    ("phone", Class::Phone),
+    ("intrusion", Class::Intrusion),
+    ("server", Class::Server),
+    ("gateway", Class::Gateway),
+    ("other", Class::Other),
+];
+
+/// A device and its checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its id, unique within the gateway.
+    pub id: DeviceId,
+    /// Its name for people.
+    pub name: String,
+    /// What it is.
+    pub class: Class,
+    /// Host name or IP address; without port, without scheme.
+    pub address: String,
+    /// The device it depends on to be reached, if any.
+    pub parent: Option<DeviceId>,
+    /// Its checks, at least one, each name once.
+    pub checks: Vec<Check>,
+}
+
+impl Device {
+    /// The check of that name.
+    pub fn find_check(&self, name: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.name == name)
+    }
+}
+
+/// What is measured, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Its id within the device; the kind's word unless named.
+    pub name: String,
+    /// How often it runs, at least 1 s.
+    pub every: Duration,
+    /// How long one run may take, less than `every`.
+    pub timeout: Duration,
+    /// How many of how many outcomes must be bad to raise a fault.
+    pub confirm: Confirm,
+    /// How many good outcomes in a row clear it.
+    pub clear: u8,
+    /// What is measured.
+    pub kind: Kind,
+}
+
+/// N bad outcomes among the last M.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    /// N, from 1.
+    pub bad: u8,
+    /// M, at least N, at most 16.
+    pub of: u8,
+}
+
+/// The protocol of a check with its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// ICMP echo.
+    Icmp {
+        /// Requests of one run.
+        count: u8,
+    },
+    /// A TCP port that accepts.
+    Tcp {
+        /// The port.
+        port: u16,
+    },
+    /// An HTTP or HTTPS answer.
+    Http(Http),
+    /// A TLS certificate's life.
+    Tls {
+        /// The port.
+        port: u16,
+        /// Days before the end at which it counts as expiring.
+        warn_days: u16,
+    },
+    /// A clock that answers NTP.
+    Ntp {
+        /// The port.
+        port: u16,
+        /// Offset beyond which the clock is off, milliseconds.
+        max_offset_ms: u32,
+    },
+    /// SNMP values.
+    Snmp(Snmp),
+    /// The gateway itself.
+    Host,
+}
+
+impl Kind {
+    /// Its word in the file; also the default name of a check.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Icmp { .. } => "icmp",
+            Self::Tcp { .. } => "tcp",
+            Self::Http(_) => "http",
+            Self::Tls { .. } => "tls",
+            Self::Ntp { .. } => "ntp",
+            Self::Snmp(_) => "snmp",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// Parameters of an HTTP check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// The port.
+    pub port: u16,
+    /// HTTPS instead of HTTP; the certificate is not verified, see the tls check.
+    pub tls: bool,
+    /// Path and query, beginning with `/`.
+    pub path: String,
+    /// How to log in.
+    pub auth: HttpAuth,
+    /// The status that counts as good.
+    pub expect_status: u16,
+    /// A text that the body must hold.
+    pub expect_text: Option<String>,
+}
+
+/// How an HTTP check logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpAuth {
+    /// It does not.
+    None,
+    /// RFC 7617.
+    Basic {
+        /// User name.
+        user: String,
+        /// Password.
+        password: Secret,
+    },
+    /// RFC 7616.
+    Digest {
+        /// User name.
+        user: String,
+        /// Password.
+        password: Secret,
+    },
+}
+
+/// Reads a technician's file: one device at top level. Its id defaults to the file's stem.
+pub fn read_device_file(path: &Path) -> Result<Device, super::LoadError> {
+    let text = super::read_text(path)?;
+    let stem: String = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().to_lowercase())
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
+        .take(64)
+        .collect();
+    Ok(parse_device(&text, &path.display().to_string(), &stem)?)
+}
+
+/// Parses one device at top level; `file` is for messages, `default_id` is its id if it names none.
+pub fn parse_device(text: &str, file: &str, default_id: &str) -> Result<Device, Error> {
+    device(Source { file, text }.parse()?, Some(default_id))
+}
+
+/// Parses `[[device]]` tables and nothing else: the configuration that the server desires.
+pub fn parse_devices(text: &str, file: &str) -> Result<Vec<Device>, Error> {
+    let mut table = Source { file, text }.parse()?;
+    let devices = device_tables(&mut table)?;
+    table.finish("the desired configuration")?;
+    Ok(devices)
+}
+
+/// Takes the `[[device]]` tables out of a file's top level and checks them against each other.
+pub(super) fn device_tables(top: &mut Table<'_>) -> Result<Vec<Device>, Error> {
+    let tables = top.tables("device")?;
+    if tables.len() > DEVICES_MAX {
+        return Err(top.error_here(
+            format!("there are {} devices", tables.len()),
+            format!("Give one gateway at most {DEVICES_MAX} devices"),
+        ));
+    }
+    let mut devices: Vec<Device> = Vec::with_capacity(tables.len());
+    let mut spans = Vec::with_capacity(tables.len());
+    let mut ids = BTreeSet::new();
+    for table in tables {
+        let span = table.span();
+        let device = device(table, None)?;
+        if !ids.insert(device.id.clone()) {
+            return Err(top.error(
+                span,
+                format!("the device id \"{}\" is there twice", device.id),
+                "Give each device an `id` of its own",
+            ));
+        }
+        spans.push(span);
+        devices.push(device);
+    }
+    for (index, device) in devices.iter().enumerate() {
+        let Some(parent) = &device.parent else { continue };
+        let problem = if !ids.contains(parent) {
+            format!("`parent` of \"{}\" names \"{parent}\", which is no device here", device.id)
+        } else if is_in_loop(&devices, index) {
+            format!("`parent` of \"{}\" leads back to itself", device.id)
+        } else {
+            continue;
+        };
+        return Err(top.error(spans[index].clone(), problem, "Name the id of the device it hangs on, or remove `parent`"));
+    }
+    Ok(devices)
+}
+
+fn is_in_loop(devices: &[Device], start: usize) -> bool {
+    let mut at = &devices[start];
+    for _ in 0..devices.len() {
+        let Some(next) = at.parent.as_ref().and_then(|id| devices.iter().find(|d| d.id == *id)) else {
+            return false;
+        };
+        if next.id == devices[start].id {
+            return true;
+        }
+        at = next;
+    }
+    false
+}
+
+fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<Device, Error> {
+    let id = match (table.text("id", "\"cam-3\"")?, default_id) {
+        (Some(found), _) => device_id(&table, "id", found)?,
+        (None, Some(default)) => DeviceId::try_from(default)
+            .map_err(|e| table.error_here(format!("`id` is missing and the file's name does not serve: {e}"), "Add for example: id = \"cam-3\""))?,
+        (None, None) => {
+            return Err(table.error_here("`id` is missing".into(), "Add for example: id = \"cam-3\""));
+        }
+    };
+    let name = table.text("name", "\"Gate camera 3\"")?.map_or_else(|| id.to_string(), |found| found.value);
+    let class = table.word("class", CLASSES)?.map_or(Class::Other, |found| found.value);
+    let address = table.required_text("address", "\"10.20.7.11\"")?;
+    if !is_host(&address.value) {
+        return Err(table.error(
+            address.at,
+            "`address` is not a host name or IP address".into(),
+            "Write it without scheme, port and path, for example: address = \"10.20.7.11\"",
+        ));
+    }
+    let parent = match table.text("parent", "\"sw-1\"")? {
+        Some(found) => Some(device_id(&table, "parent", found)?),
+        None => None,
+    };
+    let tables = table.tables("check")?;
+    if tables.is_empty() || tables.len() > CHECKS_MAX {
+        return Err(table.error_here(
+            format!("the device \"{id}\" has {} checks", tables.len()),
+            format!("Give it 1 to {CHECKS_MAX} [[check]] tables, the simplest is: kind = \"icmp\""),
+        ));
+    }
+    let mut checks: Vec<Check> = Vec::with_capacity(tables.len());
+    for table in tables {
+        let span = table.span();
+        let source_error = table.error(span, String::new(), "Give each check of a device a `name` of its own");
+        let check = check(table)?;
+        if checks.iter().any(|other| other.name == check.name) {
+            let problem = format!("the check name \"{}\" is there twice", check.name);
+            return Err(Error { problem, ..source_error });
+        }
+        checks.push(check);
+    }
+    table.finish("a device")?;
+    Ok(Device { id, name, class, address: address.value, parent, checks })
+}
+
+fn device_id(table: &Table<'_>, key: &str, found: Found<String>) -> Result<DeviceId, Error> {
+    let at = found.at;
+    DeviceId::try_from(found.value)
+        .map_err(|e| table.error(at, format!("`{key}`: {e}"), format!("Write for example: {key} = \"cam-3\"")))
+}
+
+fn is_host(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok()
+        || (text.len() <= 253
+            && text.split('.').all(|label| {
+                !label.is_empty()
+                    && label.len() <= 63
+                    && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+                    && !label.starts_with('-')
+            }))
+}
+
+#[derive(Clone, Copy)]
+enum Word {
+    Icmp,
+    Tcp,
+    Http,
+    Tls,
+    Ntp,
+    Snmp,
+    Host,
+}
+
+const KINDS: &[(&str, Word)] = &[
+    ("icmp", Word::Icmp),
+    ("tcp", Word::Tcp),
+    ("http", Word::Http),
+    ("tls", Word::Tls),
+    ("ntp", Word::Ntp),
+    ("snmp", Word::Snmp),
+    ("host", Word::Host),
+];
+
+fn check(mut table: Table<'_>) -> Result<Check, Error> {
+    let Some(word) = table.word("kind", KINDS)? else {
+        return Err(table.error_here("`kind` is missing".into(), "Add for example: kind = \"icmp\""));
+    };
+    let (kind, every_s, timeout_s) = match word.value {
+        Word::Icmp => (Kind::Icmp { count: table.number("count", 1..=20, 3)? }, 30, 3),
+        Word::Tcp => (Kind::Tcp { port: port(&mut table, None)? }, 30, 3),
+        Word::Http => (Kind::Http(http(&mut table)?), 60, 10),
+        Word::Tls => {
+            let port = port(&mut table, Some(443))?;
+            (Kind::Tls { port, warn_days: table.number("warn_days", 0..=3650, 30)? }, 3600, 10)
+        }
+        Word::Ntp => {
+            let port = port(&mut table, Some(123))?;
+            (Kind::Ntp { port, max_offset_ms: table.number("max_offset_ms", 1..=86_400_000, 60_000)? }, 300, 3)
+        }
+        Word::Snmp => (Kind::Snmp(snmp::read(&mut table)?), 60, 5),
+        Word::Host => (Kind::Host, 60, 10),
+    };
+    let secs = Duration::from_secs;
+    let every = table.duration("every", secs(1)..=secs(86_400), secs(every_s))?;
+    let timeout = table.duration("timeout", Duration::from_millis(50)..=secs(60), secs(timeout_s).min(every))?;
+    if timeout > every {
+        return Err(table.error_here(
+            "`timeout` is longer than `every`".into(),
+            "Make `timeout` shorter, or `every` longer",
+        ));
+    }
+    let confirm = confirm(&mut table)?;
+    let clear = table.number("clear", 1..=16, 2)?;
+    let name = match table.text("name", "\"web\"")? {
+        None => kind.word().to_owned(),
+        Some(found) => {
+            let fits = (1..=64).contains(&found.value.len())
+                && found.value.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_');
+            if !fits {
+                return Err(table.error(
+                    found.at,
+                    format!("`name` cannot be {:?}", found.value),
+                    "Use 1 to 64 characters of a-z, 0-9, - and _, for example: name = \"web\"",
+                ));
+            }
+            found.value
+        }
+    };
+    table.finish(&format!("a check of kind {}", kind.word()))?;
+    Ok(Check { name, every, timeout, confirm, clear, kind })
+}
+
+fn confirm(table: &mut Table<'_>) -> Result<Confirm, Error> {
+    let Some(found) = table.text("confirm", "\"2/3\"")? else { return Ok(Confirm { bad: 2, of: 3 }) };
+    found
+        .value
+        .split_once('/')
+        .and_then(|(n, m)| Some(Confirm { bad: n.trim().parse().ok()?, of: m.trim().parse().ok()? }))
+        .filter(|c| c.bad >= 1 && c.bad <= c.of && c.of <= 16)
+        .ok_or_else(|| {
+            table.error(
+                found.at,
+                format!("`confirm` cannot be {:?}", found.value),
+                "Write N/M, N bad outcomes among the last M, M at most 16, for example: confirm = \"2/3\"",
+            )
+        })
+}
+
+/// `port`, from 1; required without a default.
+pub(super) fn port(table: &mut Table<'_>, default: Option<u16>) -> Result<u16, Error> {
+    match table.number("port", 0..=u16::MAX, default.unwrap_or(0))? {
+        0 => Err(table.error_here("`port` is missing or 0".into(), "Add for example: port = 554")),
+        port => Ok(port),
+    }
+}
+
+fn http(table: &mut Table<'_>) -> Result<Http, Error> {
+    #[derive(Clone, Copy)]
+    enum Auth {
+        None,
+        Basic,
+        Digest,
+    }
+    let tls = table.flag("tls", false)?;
+    let port = port(table, Some(if tls { 443 } else { 80 }))?;
+    let path = match table.text("path", "\"/\"")? {
+        None => "/".to_owned(),
+        Some(found) if found.value.starts_with('/') && found.value.bytes().all(|c| c.is_ascii_graphic()) => found.value,
+        Some(found) => {
+            return Err(table.error(
+                found.at,
+                "`path` is not a path".into(),
+                "Begin with / and encode blanks and non-ASCII as %XX",
+            ));
+        }
+    };
+    let auth = table.word("auth", &[("none", Auth::None), ("basic", Auth::Basic), ("digest", Auth::Digest)])?;
+    let auth = match auth.map_or(Auth::None, |found| found.value) {
+        Auth::None => HttpAuth::None,
+        Auth::Basic => {
+            let (user, password) = login(table)?;
+            HttpAuth::Basic { user, password }
+        }
+        Auth::Digest => {
+            let (user, password) = login(table)?;
+            HttpAuth::Digest { user, password }
+        }
+    };
+    let expect_status = table.number("expect_status", 100..=599, 200)?;
+    let expect_text = table.text("expect_text", "\"Welcome\"")?.map(|found| found.value);
+    Ok(Http { port, tls, path, auth, expect_status, expect_text })
+}
+
+fn login(table: &mut Table<'_>) -> Result<(String, Secret), Error> {
+    let user = table.required_text("user", "\"monitor\"")?.value;
+    let password = table.required_text("password", "\"…\"")?.value;
+    Ok((user, Secret(password)))
+}
