@@ -1,0 +1,179 @@
+//! The story of first light, told by what the public API and the receiving ends say: a camera loses
+//! power, an incident opens, a ticket opens, people are paged, one takes it by the link in the page,
+//! the camera comes back, and the ticket is closed.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::Simulation;
+use super::client::anonymous;
+use super::setup::Running;
+use crate::sim::clock::now;
+use crate::sim::device::Trouble;
+
+const CAMERA: &str = "cam-3";
+const PATIENCE: Duration = Duration::from_secs(90);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Plays the story and prints each step with its time; an error is a step that was not observed.
+pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
+    let began = now();
+    let camera = running.device_id(CAMERA)?;
+    let api = running.client();
+    say(began, "every device is seen and OK");
+
+    simulation.site.break_device(CAMERA, Trouble::Unplug)?;
+    say(began, &format!("{CAMERA} loses power"));
+
+    let incident = until("an open incident of the camera", async || {
+        let all = api.list(&format!("/incidents?state=open&device_id={camera}")).await?;
+        Ok(all.into_iter().find(|incident| incident["code"] == "unreachable"))
+    })
+    .await?;
+    say(began, &format!("incident: {} is {}", text(&incident, "device_name"), text(&incident, "code")));
+    until("the camera shown as down", async || {
+        let device = api.get(&format!("/devices/{camera}")).await?;
+        Ok((device["state"] == "down").then_some(()))
+    })
+    .await?;
+    say(began, "the camera is shown as down, with its fault and evidence");
+
+    let ticket = until("an open ticket of the camera", async || {
+        Ok(api.list(&format!("/tickets?state=open&device_id={camera}")).await?.into_iter().next())
+    })
+    .await?;
+    let id = text(&ticket, "id").to_owned();
+    let number = ticket["number"].to_string();
+    say(began, &format!("ticket {number} is open"));
+
+    let sent = until("two pages sent", async || {
+        let ticket = api.get(&format!("/tickets/{id}")).await?;
+        let sent: Vec<Value> = pages(&ticket).into_iter().filter(|page| page["state"] == "sent").collect();
+        Ok((sent.len() >= 2).then_some(sent))
+    })
+    .await?;
+    for page in &sent {
+        say(began, &format!("page by {} to {}: sent", text(page, "channel"), text(page, "account")));
+    }
+    let received = until("a mail and a webhook that name the ticket", async || {
+        let pages = simulation.site.sink().pages();
+        let named: Vec<_> =
+            pages.into_iter().filter(|page| (page.subject.clone() + &page.text).contains(&number)).collect();
+        let both =
+            ["email", "webhook"].iter().all(|channel| named.iter().any(|page| page.channel == *channel));
+        Ok(both.then_some(named))
+    })
+    .await?;
+    say(
+        began,
+        &format!(
+            "received at the other end: {}",
+            received.iter().map(|p| p.channel).collect::<Vec<_>>().join(", ")
+        ),
+    );
+
+    let link = received
+        .iter()
+        .find(|page| page.channel == "email")
+        .and_then(|page| ack_link(&page.text))
+        .context("the mail holds no link of the form http…/a/…")?;
+    acknowledge(&link).await?;
+    until("the ticket acked", async || {
+        Ok((api.get(&format!("/tickets/{id}")).await?["state"] == "acked").then_some(()))
+    })
+    .await?;
+    say(began, "the ticket is taken by the link in the mail, which looking at it did not do");
+
+    simulation.site.mend_device(CAMERA)?;
+    say(began, &format!("{CAMERA} has power again"));
+    until("the camera OK", async || {
+        Ok((api.get(&format!("/devices/{camera}")).await?["state"] == "ok").then_some(()))
+    })
+    .await?;
+    say(began, "the camera is shown as OK");
+    until("the incident closed", async || {
+        let open = api.list(&format!("/incidents?state=open&device_id={camera}")).await?;
+        Ok(open.is_empty().then_some(()))
+    })
+    .await?;
+    say(began, "the incident is closed");
+    let closed = until("the ticket closed", async || {
+        let ticket = api.get(&format!("/tickets/{id}")).await?;
+        Ok((ticket["state"] == "closed").then_some(ticket))
+    })
+    .await?;
+    say(began, &format!("ticket {number} is closed"));
+    for event in closed["events"].as_array().into_iter().flatten() {
+        println!("             its log: {:>2} {}", event["seq"].to_string(), text(event, "kind"));
+    }
+    Ok(())
+}
+
+/// Looks at the link, which must not ack, then presses its button.
+async fn acknowledge(link: &str) -> Result<()> {
+    let http = anonymous()?;
+    for _ in 0..2 {
+        let shown = http.get(link).send().await?;
+        if !shown.status().is_success() {
+            bail!("looking at the link in the mail was answered {}", shown.status());
+        }
+    }
+    let pressed = http.post(link).send().await?.status();
+    if !pressed.is_success() && !pressed.is_redirection() {
+        bail!("pressing the button behind the link in the mail was answered {pressed}");
+    }
+    Ok(())
+}
+
+fn ack_link(text: &str) -> Option<String> {
+    text.split(|c: char| c.is_whitespace() || "<>\"'()".contains(c))
+        .find(|word| word.starts_with("http") && word.contains("/a/"))
+        .map(str::to_owned)
+}
+
+fn pages(ticket: &Value) -> Vec<Value> {
+    ticket["pages"].as_array().cloned().unwrap_or_default()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or("")
+}
+
+/// Asks again and again until there is an answer, or for a minute and a half.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let looking = async {
+        loop {
+            if let Some(found) = look().await? {
+                return anyhow::Ok(found);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, looking).await {
+        Ok(found) => found.with_context(|| format!("while waiting for {what}")),
+        Err(_) => bail!("{what}: not seen within {} s", PATIENCE.as_secs()),
+    }
+}
+
+/// Prints one step with the time since the story began and the time of day.
+fn say(began: Timestamp, step: &str) {
+    let now = now();
+    let zone = jiff::tz::TimeZone::system();
+    let seconds = (now.as_millisecond() - began.as_millisecond()) as f64 / 1000.0;
+    println!("  +{seconds:5.1} s  {}  {step}", now.to_zoned(zone).strftime("%H:%M:%S"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_is_found_in_a_mail() {
+        let mail = "Camera 3 is unreachable.\nTake it: http://127.0.0.1:8080/a/abc-_x\n";
+        assert_eq!(ack_link(mail).as_deref(), Some("http://127.0.0.1:8080/a/abc-_x"));
+        assert_eq!(ack_link("nothing here"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! The SNMP agent of a device: the system group (RFC 3418), interfaces (RFC 2863) of a switch, and
+//! the battery, input and output of a UPS (RFC 1628). Read-only.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use anyhow::Result;
+use async_snmp::agent::Agent;
+use async_snmp::handler::{
+    BoxFuture, GetNextResult, GetResult, HandlerResult, MibHandler, OidTable, RequestContext,
+};
+use async_snmp::v3::{AuthoritativeEngine, PersistedAuthoritativeEngine};
+use async_snmp::{AuthProtocol, Oid, PrivProtocol, Value, VarBind, oid};
+
+use super::device::{Device, Setup};
+use super::plan::{AUTH_PASSWORD, COMMUNITY, PRIVACY_PASSWORD, USER};
+
+const PORTS: u32 = 26;
+const GIGABIT: u32 = 1_000_000_000;
+const RECEIVE_BUFFER: usize = 64 * 1024;
+
+/// Binds an agent for `device`. With another password it knows the user, but not the key.
+pub async fn open(device: &Arc<Device>, port: u16, v3: bool, setup: &Setup) -> Result<Agent> {
+    let builder = Agent::builder()
+        .bind(format!("{}:{port}", device.address()))
+        .handler(oid!(1, 3, 6, 1), Arc::new(Mib(Arc::clone(device))))
+        .without_builtin_handlers()
+        .recv_buffer_size(Some(RECEIVE_BUFFER))
+        .allow_all_access();
+    let builder = if v3 {
+        let engine = PersistedAuthoritativeEngine::new(
+            [&[0x80, 0, 0, 0, 1][..], &device.address().octets()].concat(),
+            device.next_boot(),
+        )?;
+        let auth = if setup.other_password { "changed-by-someone" } else { AUTH_PASSWORD };
+        builder
+            .authoritative_engine(AuthoritativeEngine::restart(engine, |_| Ok::<(), Infallible>(()))?)
+            .usm_user(USER, |user| {
+                user.auth_priv(AuthProtocol::Sha256, auth, PrivProtocol::Aes128, PRIVACY_PASSWORD)
+            })?
+    } else if setup.other_password {
+        builder.community(b"changed-by-someone")
+    } else {
+        builder.community(COMMUNITY.as_bytes())
+    };
+    Ok(builder.build().await?)
+}
+
+/// What the agent knows, worked out anew for every question.
+struct Mib(Arc<Device>);
+
+impl MibHandler for Mib {
+    fn get<'a>(&'a self, _: &'a RequestContext, oid: &'a Oid) -> BoxFuture<'a, HandlerResult<GetResult>> {
+        Box::pin(async move {
+            self.0.think().await;
+            Ok(table(&self.0).get(oid).cloned().map_or(GetResult::NoSuchInstance, GetResult::Value))
+        })
+    }
+
+    fn get_next<'a>(
+        &'a self,
+        _: &'a RequestContext,
+        oid: &'a Oid,
+    ) -> BoxFuture<'a, HandlerResult<GetNextResult>> {
+        Box::pin(async move {
+            self.0.think().await;
+            Ok(table(&self.0).get_next(oid).map_or(GetNextResult::EndOfMibView, |(next, value)| {
+                GetNextResult::Value(VarBind::new(next.clone(), value.clone()))
+            }))
+        })
+    }
+}
+
+fn text(text: impl Into<String>) -> Value {
+    Value::OctetString(text.into().into())
+}
+
+fn table(device: &Device) -> OidTable<Value> {
+    let b = device.blueprint();
+    let ticks = (device.uptime_ms() / 10).max(0) as u32;
+    let mut rows = vec![
+        (oid!(1, 3, 6, 1, 2, 1, 1, 1, 0), text(format!("{} simulated {}", b.model, b.class))),
+        (oid!(1, 3, 6, 1, 2, 1, 1, 2, 0), Value::ObjectIdentifier(oid!(1, 3, 6, 1, 4, 1, 8072, 9999))),
+        (oid!(1, 3, 6, 1, 2, 1, 1, 3, 0), Value::TimeTicks(ticks)),
+        (oid!(1, 3, 6, 1, 2, 1, 1, 4, 0), text("nobody")),
+        (oid!(1, 3, 6, 1, 2, 1, 1, 5, 0), text(&b.id)),
+        (oid!(1, 3, 6, 1, 2, 1, 1, 6, 0), text(&b.place)),
+        (oid!(1, 3, 6, 1, 2, 1, 1, 7, 0), Value::Integer(72)),
+    ];
+    match b.class {
+        "switch" => interfaces(device, ticks, &mut rows),
+        "ups" => battery(&mut rows),
+        _ => {}
+    }
+    rows.into_iter().collect()
+}
+
+/// Ports 1… carry the devices behind the switch in their order; the last two are uplinks and up.
+fn interfaces(device: &Device, ticks: u32, rows: &mut Vec<(Oid, Value)>) {
+    let links = device.links();
+    let first_down = device.has(super::device::Trouble::Port);
+    rows.push((oid!(1, 3, 6, 1, 2, 1, 2, 1, 0), Value::Integer(PORTS as i32)));
+    for port in 1..=PORTS {
+        let linked = links.get(port as usize - 1).copied().unwrap_or(links.is_empty());
+        let up = port > PORTS - 2 || (linked && !(first_down && port == 1));
+        let octets = if up { ticks.wrapping_mul(1000 + port) } else { 0 };
+        let mac = vec![2, 0, 0, 0, device.address().octets()[3], port as u8];
+        let columns = [
+            (1, Value::Integer(port as i32)),
+            (2, text(format!("GigabitEthernet0/{port}"))),
+            (3, Value::Integer(6)),
+            (4, Value::Integer(1500)),
+            (5, Value::Gauge32(GIGABIT)),
+            (6, Value::OctetString(mac.into())),
+            (7, Value::Integer(1)),
+            (8, Value::Integer(if up { 1 } else { 2 })),
+            (9, Value::TimeTicks(0)),
+            (10, Value::Counter32(octets)),
+            (14, Value::Counter32(0)),
+            (16, Value::Counter32(octets)),
+            (20, Value::Counter32(0)),
+        ];
+        rows.extend(columns.map(|(column, value)| (oid!(1, 3, 6, 1, 2, 1, 2, 2, 1, column, port), value)));
+        let more = [
+            (1, text(format!("Gi0/{port}"))),
+            (6, Value::Counter64(u64::from(octets))),
+            (10, Value::Counter64(u64::from(octets))),
+            (15, Value::Gauge32(1000)),
+            (18, text(if port > PORTS - 2 { "uplink" } else { "" })),
+        ];
+        rows.extend(more.map(|(column, value)| (oid!(1, 3, 6, 1, 2, 1, 31, 1, 1, 1, column, port), value)));
+    }
+}
+
+fn battery(rows: &mut Vec<(Oid, Value)>) {
+    rows.extend([
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 1, 1, 0), text("Simulated")),
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 1, 2, 0), text("SIM-UPS3000")),
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 2, 1, 0), Value::Integer(2)), // battery normal
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 2, 2, 0), Value::Integer(0)), // seconds on battery
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 2, 3, 0), Value::Integer(42)), // minutes remaining
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 2, 4, 0), Value::Integer(100)), // charge, percent
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 2, 5, 0), Value::Integer(547)), // 0.1 V
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 2, 7, 0), Value::Integer(24)), // degrees
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 3, 3, 1, 3, 1), Value::Integer(230)), // input volts
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 4, 1, 0), Value::Integer(3)), // output normal
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 4, 4, 1, 5, 1), Value::Integer(31)), // load, percent
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 6, 1, 0), Value::Gauge32(0)), // alarms
+    ]);
+}
