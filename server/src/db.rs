@@ -145,3 +145,11 @@ fn sqlite_pool(size: u32) -> AnyPoolOptions {
 pub fn is_conflict(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|e| e.kind() == sqlx::error::ErrorKind::UniqueViolation)
 }
+
+/// The clause that lets several replicas claim rows side by side. SQLite has one writer and needs none.
+pub fn skip_locked(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => "FOR UPDATE SKIP LOCKED",
+    }
+}

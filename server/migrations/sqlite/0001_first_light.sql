@@ -31,7 +31,7 @@ CREATE TABLE gateway (
   enrolled_at BIGINT, revoked_at BIGINT, cert_serial TEXT, cert_not_after BIGINT, public_key BLOB,
   state TEXT NOT NULL, state_since BIGINT NOT NULL, last_heard_at BIGINT, session_id TEXT, session_started_at BIGINT,
   epoch TEXT, clock_offset_ms BIGINT, heartbeat_s BIGINT NOT NULL, agent_version TEXT, wire_version BIGINT,
-  queue_records BIGINT, queue_bytes BIGINT, dropped_records BIGINT,
+  queue_records BIGINT, queue_bytes BIGINT, dropped_records BIGINT, replay_to BIGINT, replay_from_at BIGINT,
   config_version BIGINT NOT NULL, config_reported_version BIGINT NOT NULL, config_status TEXT NOT NULL, config_error TEXT NOT NULL);
 CREATE INDEX gateway_by_site ON gateway(site_id);
 CREATE TABLE gateway_epoch (
@@ -50,7 +50,8 @@ CREATE TABLE device (
   id TEXT PRIMARY KEY, gateway_id TEXT NOT NULL REFERENCES gateway(id), site_id TEXT NOT NULL REFERENCES site(id),
   parent_id TEXT REFERENCES device(id), name TEXT NOT NULL, class TEXT NOT NULL, address TEXT NOT NULL, place TEXT NOT NULL,
   model TEXT NOT NULL, serial TEXT NOT NULL, firmware TEXT NOT NULL, checks BLOB NOT NULL, position BIGINT NOT NULL,
-  enabled BIGINT NOT NULL, created_at BIGINT NOT NULL, state TEXT NOT NULL, state_since BIGINT NOT NULL, known_at BIGINT);
+  check_list TEXT NOT NULL,
+  enabled BIGINT NOT NULL, created_at BIGINT NOT NULL, removed_at BIGINT, state TEXT NOT NULL, state_since BIGINT NOT NULL, known_at BIGINT);
 CREATE INDEX device_by_site ON device(site_id);
 CREATE INDEX device_by_gateway ON device(gateway_id);
 CREATE TABLE device_fault (
@@ -69,7 +70,7 @@ CREATE INDEX device_state_by_device ON device_state(device_id, at);
 
 CREATE TABLE metric_block (
   gateway_id TEXT NOT NULL REFERENCES gateway(id), epoch TEXT NOT NULL, seq BIGINT NOT NULL, start_at BIGINT NOT NULL,
-  end_at BIGINT NOT NULL, received_at BIGINT NOT NULL, samples BIGINT NOT NULL, body BLOB NOT NULL,
+  end_at BIGINT NOT NULL, shift_ms BIGINT NOT NULL, received_at BIGINT NOT NULL, samples BIGINT NOT NULL, body BLOB NOT NULL,
   PRIMARY KEY (gateway_id, epoch, seq));
 CREATE INDEX metric_block_by_time ON metric_block(gateway_id, end_at);
 CREATE TABLE rollup (
@@ -89,6 +90,7 @@ CREATE UNIQUE INDEX incident_one_open ON incident(gateway_id, COALESCE(device_id
 CREATE TABLE ticket (
   id TEXT PRIMARY KEY, number BIGINT NOT NULL UNIQUE, site_id TEXT NOT NULL REFERENCES site(id), device_id TEXT REFERENCES device(id),
   origin TEXT NOT NULL, code TEXT NOT NULL, title TEXT NOT NULL, severity TEXT NOT NULL, state TEXT NOT NULL, opened_at BIGINT NOT NULL,
+  gateway_id TEXT REFERENCES gateway(id), paged_severity TEXT NOT NULL,
   acked_at BIGINT, acked_by TEXT, assignee_id TEXT REFERENCES account(id), closed_at BIGINT, changed_at BIGINT NOT NULL);
 CREATE INDEX ticket_by_state ON ticket(state, opened_at);
 CREATE INDEX ticket_by_device ON ticket(device_id);
@@ -100,7 +102,7 @@ CREATE TABLE ticket_event (
 CREATE TABLE page (
   id TEXT PRIMARY KEY, idem_key TEXT NOT NULL UNIQUE, ticket_id TEXT NOT NULL REFERENCES ticket(id), account_id TEXT NOT NULL REFERENCES account(id),
   channel TEXT NOT NULL, address TEXT NOT NULL, template TEXT NOT NULL, purpose TEXT NOT NULL, language TEXT NOT NULL, state TEXT NOT NULL,
-  created_at BIGINT NOT NULL, due_at BIGINT NOT NULL, claimed_until BIGINT, attempts BIGINT NOT NULL, sent_at BIGINT, last_answer TEXT NOT NULL);
+  created_at BIGINT NOT NULL, due_at BIGINT NOT NULL, claimed_until BIGINT, attempts BIGINT NOT NULL, repeat BIGINT NOT NULL DEFAULT 0, sent_at BIGINT, last_answer TEXT NOT NULL);
 CREATE INDEX page_due ON page(state, due_at);
 CREATE INDEX page_by_ticket ON page(ticket_id);
 CREATE TABLE page_attempt (

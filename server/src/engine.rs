@@ -1,0 +1,144 @@
+//! Where time acts: a short list of steps, each with a deadline and a guard, run on every tick and
+//! whenever something happened. A step that fails is logged and tried again on the next tick; it never
+//! takes the others down.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use anyhow::Result;
+use futures_util::FutureExt;
+use jiff::{SignedDuration, Timestamp};
+use sitewarden_proto::id::GatewayId;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Touched};
+use crate::ingest::effect;
+use crate::page::channel::Senders;
+use crate::{gateway, page, retention};
+
+/// How often the engine looks when nothing happens.
+const TICK: Duration = Duration::from_secs(1);
+/// How long one step may take.
+const STEP_LIMIT: Duration = Duration::from_secs(60);
+/// How long a gateway may tell its history before its tickets are paged all the same.
+const REPLAY_LIMIT: SignedDuration = SignedDuration::from_secs(300);
+/// How often old rows are looked for.
+const RETENTION_EVERY: SignedDuration = SignedDuration::from_secs(600);
+
+/// What the engine remembers between two ticks. Everything else is in the database.
+pub struct Engine {
+    senders: Senders,
+    /// While the server was not running nobody could be heard, so nobody is silent before this.
+    listening_since: Timestamp,
+    retention_due: Timestamp,
+}
+
+impl Engine {
+    /// An engine that has listened since `now`.
+    pub fn new(app: &App, now: Timestamp) -> Result<Self> {
+        Ok(Self { senders: Senders::new(&app.config)?, listening_since: now, retention_due: now })
+    }
+
+    /// Runs every step once.
+    pub async fn cycle(&mut self, app: &App, now: Timestamp) {
+        guarded("silence", silence(app, self.listening_since, now)).await;
+        guarded("replay", replay(app, now)).await;
+        guarded("plan pages", plan(app, now)).await;
+        guarded("send pages", send(app, &self.senders, now)).await;
+        guarded("downlink", downlink(app, now)).await;
+        if now >= self.retention_due {
+            self.retention_due = now.saturating_add(RETENTION_EVERY).unwrap_or(now);
+            guarded("retention", sweep(app, now)).await;
+        }
+    }
+}
+
+/// Runs until told to stop.
+pub async fn run(app: App, mut engine: Engine, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = app.wake.notified() => {}
+            _ = tick.tick() => {}
+        }
+        engine.cycle(&app, app.clock.now()).await;
+    }
+}
+
+async fn guarded(name: &'static str, step: impl Future<Output = Result<()>>) {
+    match tokio::time::timeout(STEP_LIMIT, AssertUnwindSafe(step).catch_unwind()).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::error!(step = name, error = format!("{error:#}"), "a step failed"),
+        Ok(Err(_panic)) => tracing::error!(step = name, "a step panicked"),
+        Err(_) => tracing::error!(step = name, limit_s = STEP_LIMIT.as_secs(), "a step took too long"),
+    }
+}
+
+async fn silence(app: &App, listening_since: Timestamp, now: Timestamp) -> Result<()> {
+    let mut conn = app.db.read().await?;
+    let overdue = gateway::store::list_overdue(&mut conn, now).await?;
+    drop(conn);
+    for record in overdue {
+        let limit = SignedDuration::from_millis(record.heartbeat_s * 3_000);
+        if now.duration_since(listening_since) < limit {
+            continue;
+        }
+        let Ok(id) = GatewayId::try_from(record.id.clone()) else { continue };
+        let mut tx = app.db.write().await?;
+        // It may have spoken between the look and the lock.
+        let still = gateway::store::list_overdue(&mut tx, now).await?.iter().any(|late| late.id == record.id);
+        let touched = if still {
+            let heard = record.last_heard_at.map(crate::clock::from_ms);
+            effect::gateway_silent(&mut tx, &id, heard, now).await?
+        } else {
+            Touched::default()
+        };
+        tx.commit().await?;
+        app.touched(&touched);
+    }
+    Ok(())
+}
+
+async fn replay(app: &App, now: Timestamp) -> Result<()> {
+    let before = now.saturating_sub(REPLAY_LIMIT)?;
+    let mut conn = app.db.read().await?;
+    let stuck = gateway::store::replay::list_stuck(&mut conn, before).await?;
+    drop(conn);
+    for id in stuck {
+        let Ok(id) = GatewayId::try_from(id) else { continue };
+        let mut tx = app.db.write().await?;
+        let touched = effect::caught_up(&mut tx, &id, now).await?;
+        tx.commit().await?;
+        app.touched(&touched);
+    }
+    Ok(())
+}
+
+async fn plan(app: &App, now: Timestamp) -> Result<()> {
+    let mut tx = app.db.write().await?;
+    let touched = page::step::plan(&mut tx, now).await?;
+    tx.commit().await?;
+    app.touched(&Touched::tickets(touched));
+    Ok(())
+}
+
+async fn send(app: &App, senders: &Senders, now: Timestamp) -> Result<()> {
+    let touched = page::step::send_due(app, senders, now).await?;
+    app.touched(&Touched::tickets(touched));
+    Ok(())
+}
+
+async fn downlink(app: &App, now: Timestamp) -> Result<()> {
+    gateway::step::publish(app, now).await
+}
+
+async fn sweep(app: &App, now: Timestamp) -> Result<()> {
+    while retention::step::step(app, now).await? {
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! A page is one message to one person on one channel. It is decided in the transaction that makes it
+//! necessary, stored, and sent by a sender afterwards: at least once, with a key that lets the receiver
+//! recognise a repeat, and with a record of every attempt. A crash between the decision and the
+//! provider's answer repeats a page; it never loses one.
+
+pub mod ack;
+pub mod api;
+pub mod channel;
+pub mod store;
+pub mod step;
+
+use std::time::Duration;
+
+use sitewarden_proto::fault;
+
+use crate::text::{Language, text};
+
+/// What a page is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A ticket stands and wants somebody.
+    Opened,
+    /// The machine has seen that the trouble is over.
+    Closed,
+}
+
+impl Purpose {
+    /// The word in the database and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn parse(word: &str) -> Self {
+        if word == "closed" { Self::Closed } else { Self::Opened }
+    }
+}
+
+/// How often a page is tried before it counts as failed.
+pub const ATTEMPTS_MAX: i64 = 10;
+/// How long a sender may hold a page before another one takes it.
+pub const CLAIM: Duration = Duration::from_secs(60);
+/// How long one attempt may take.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The wait after the `attempt`-th failure (from 1): doubling from 5 s to at most 5 min.
+pub fn backoff(attempt: i64) -> Duration {
+    Duration::from_secs((5_u64 << attempt.clamp(1, 7).unsigned_abs().saturating_sub(1)).min(300))
+}
+
+/// What the message is made of.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "named as on screen")]
+pub struct Facts<'a> {
+    pub purpose: Purpose,
+    pub number: i64,
+    pub severity: &'a str,
+    pub code: &'a str,
+    pub title: &'a str,
+    pub site: &'a str,
+    pub site_zh: &'a str,
+    /// The device, or the gateway where there is none.
+    pub subject: &'a str,
+    /// When the trouble began, in the site's zone.
+    pub since: String,
+    pub evidence: &'a str,
+    pub link: &'a str,
+    /// The page may have been sent before: an earlier claim ran out without an answer.
+    pub repeat: bool,
+}
+
+/// A message in one language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// One line, without line breaks.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+}
+
+/// Puts a page into words.
+pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
+    let lang = language.as_str();
+    let known = fault::find(facts.code);
+    let what = match known {
+        Some(fault) if facts.title.is_empty() => format!("{}: {}", facts.subject, fault.title.get(lang)),
+        Some(_) | None if !facts.title.is_empty() => facts.title.to_owned(),
+        Some(_) | None => format!("{}: {}", facts.subject, facts.code),
+    };
+    let site = match language {
+        Language::En => facts.site,
+        Language::Zh if facts.site_zh.is_empty() => facts.site,
+        Language::Zh => facts.site_zh,
+    };
+    let number = facts.number.to_string();
+    let severity = text(language, &format!("mail.severity.{}", facts.severity), &[]);
+    let args = [
+        ("number", number.as_str()),
+        ("site", site),
+        ("what", what.as_str()),
+        ("severity", severity.as_str()),
+        ("since", facts.since.as_str()),
+        ("link", facts.link),
+        ("evidence", facts.evidence),
+    ];
+    let line = |key: &str| text(language, key, &args);
+    let mut lines = Vec::new();
+    let subject = match facts.purpose {
+        Purpose::Opened => {
+            lines.push(line("mail.opened.first"));
+            if let Some(fault) = known {
+                lines.push(fault.meaning.get(lang).to_owned());
+            }
+            if !facts.evidence.is_empty() {
+                lines.push(line("mail.evidence"));
+            }
+            lines.push(line("mail.since"));
+            if let Some(fault) = known {
+                lines.push(fault.remedy.get(lang).to_owned());
+            }
+            if !facts.link.is_empty() {
+                lines.push(line("mail.opened.link"));
+            }
+            line("mail.opened.subject")
+        }
+        Purpose::Closed => {
+            lines.push(line("mail.closed.first"));
+            lines.push(line("mail.since"));
+            line("mail.closed.subject")
+        }
+    };
+    if facts.repeat {
+        lines.push(line("mail.repeat"));
+    }
+    Message { subject: subject.replace(['\r', '\n'], " "), text: lines.join("\n\n") }
+}
+
+/// Evidence as people read it: `key value · key value`, from the flat object a gateway sends.
+pub fn evidence_words(json: &str) -> String {
+    let Ok(serde_json::Value::Object(map)) = serde_json::from_str(json) else { return String::new() };
+    map.iter()
+        .map(|(key, value)| match value {
+            serde_json::Value::String(word) => format!("{key} {word}"),
+            other => format!("{key} {other}"),
+        })
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(purpose: Purpose) -> Facts<'static> {
+        Facts {
+            purpose,
+            number: 1042,
+            severity: "critical",
+            code: "unreachable",
+            title: "",
+            site: "North Gate",
+            site_zh: "北门站",
+            subject: "cam-11",
+            since: "03:12:08".into(),
+            evidence: "icmp 3 of 3 lost",
+            link: "https://noc.example/a/x",
+            repeat: false,
+        }
+    }
+
+    #[test]
+    fn a_page_says_what_where_since_when_and_how_to_take_it() {
+        let en = compose(Language::En, &facts(Purpose::Opened));
+        for word in ["#1042", "North Gate", "cam-11"] {
+            assert!(en.subject.contains(word), "{}", en.subject);
+        }
+        for word in ["03:12:08", "3 of 3 lost", "https://noc.example/a/x"] {
+            assert!(en.text.contains(word), "{}", en.text);
+        }
+        let zh = compose(Language::Zh, &facts(Purpose::Opened));
+        assert!(zh.subject.contains("北门站") && zh.text.contains("03:12:08"), "{zh:?}");
+        let over = compose(Language::En, &facts(Purpose::Closed));
+        assert_ne!(over.subject, en.subject);
+    }
+
+    #[test]
+    fn a_title_by_hand_wins_and_cannot_break_a_header() {
+        let by_hand = Facts { title: "door\r\nBcc: x", code: "", ..facts(Purpose::Opened) };
+        let message = compose(Language::En, &by_hand);
+        assert!(!message.subject.contains('\n') && message.subject.contains("door"), "{message:?}");
+    }
+
+    #[test]
+    fn waiting_doubles_up_to_a_cap() {
+        let waits: Vec<u64> = (1..=8).map(|n| backoff(n).as_secs()).collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300]);
+    }
+
+    #[test]
+    fn evidence_reads_as_words() {
+        assert_eq!(evidence_words(r#"{"lost":3,"text":"no answer"}"#), "lost 3 · text no answer");
+        assert_eq!(evidence_words("nonsense"), "");
+    }
+}

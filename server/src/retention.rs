@@ -1,0 +1,49 @@
+//! What is deleted, and when: each kind of row on its own rule, in small steps, so that nothing else
+//! waits for it.
+
+pub mod step;
+
+use crate::config::Retention;
+
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// One rule: rows of `table` whose `column` is older than so many days go, `also` narrowing them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The table.
+    pub table: &'static str,
+    /// What names a row, a list of columns.
+    pub key: &'static str,
+    /// Its time, Unix ms.
+    pub column: &'static str,
+    /// A further condition, SQL.
+    pub also: &'static str,
+    /// Age at which a row goes, ms.
+    pub age_ms: i64,
+}
+
+/// The rules that the configuration makes. Tickets, incidents and their events are never deleted here:
+/// they are what a contract is settled by.
+pub fn rules(keep: &Retention) -> Vec<Rule> {
+    let days = |days: u32| i64::from(days) * DAY_MS;
+    let rule = |table, key, column, also, age_ms| Rule { table, key, column, also, age_ms };
+    vec![
+        rule("metric_block", "gateway_id, epoch, seq", "end_at", "1 = 1", days(keep.blocks_days)),
+        rule("rollup", "device_id, check_name, metric, hour_at", "hour_at", "1 = 1", days(keep.rollups_days)),
+        rule("device_event", "id", "received_at", "1 = 1", days(keep.events_days)),
+        // The last state of a device stays however old it is: it is the one that stands.
+        rule(
+            "device_state",
+            "id",
+            "at",
+            "EXISTS (SELECT 1 FROM device_state later WHERE later.device_id = device_state.device_id \
+             AND later.at > device_state.at)",
+            days(keep.events_days),
+        ),
+        rule("record_gap", "gateway_id, epoch, from_seq", "received_at", "1 = 1", days(keep.events_days)),
+        rule("audit", "id", "at", "1 = 1", days(keep.audit_days)),
+        rule("command", "id", "expires_at", "1 = 1", days(keep.pages_days)),
+        rule("login_session", "token_hash", "expires_at", "1 = 1", 0),
+        rule("enrol_token", "token_hash", "expires_at", "1 = 1", days(30)),
+    ]
+}
