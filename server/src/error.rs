@@ -111,8 +111,9 @@ impl From<anyhow::Error> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body =
-            ErrorBody { error: ErrorText { code: self.code.to_owned(), message: self.message, hint: self.hint } };
+        let body = ErrorBody {
+            error: ErrorText { code: self.code.to_owned(), message: self.message, hint: self.hint },
+        };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -28,8 +28,10 @@ use crate::error::ApiError;
 use crate::user::login::Signed;
 use crate::user::{Act, Viewer, allows, login};
 
+pub mod input;
 pub mod peer;
 
+pub use input::Items;
 pub use peer::Peer;
 
 /// How long a request may take; the live stream is the exception.
@@ -126,8 +128,12 @@ impl Routes {
             .layer(DefaultBodyLimit::max(BODY_MAX))
             .layer(from_fn(speak_json))
             .layer(CatchPanicLayer::custom(|_panic| {
-                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed on this request")
-                    .into_response()
+                ApiError::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "the server failed on this request",
+                )
+                .into_response()
             }))
             .layer(CompressionLayer::new())
             .layer(from_fn_with_state(app.clone(), secure_headers))
@@ -157,7 +163,6 @@ impl Routes {
 pub fn routes() -> Routes {
     Routes::new()
         .with(crate::user::api::routes())
-        .with(crate::user::contact::routes())
         .with(crate::audit::api::routes())
         .with(crate::customer::api::routes())
         .with(crate::site::api::routes())
@@ -193,8 +198,12 @@ async fn guard(State(route): State<Guarded>, request: Request, next: Next) -> Re
     }
     tokio::time::timeout(REQUEST_LIMIT, work).await.unwrap_or_else(|_late| {
         tracing::warn!(limit_s = REQUEST_LIMIT.as_secs(), "a request was given up");
-        Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_slow", "the answer took longer than 30 seconds")
-            .hint("ask for less at once, or try again when the server is less busy"))
+        Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_slow",
+            "the answer took longer than 30 seconds",
+        )
+        .hint("ask for less at once, or try again when the server is less busy"))
     })
 }
 
@@ -221,8 +230,11 @@ async fn admit(app: &App, act: Act, request: Request) -> Result<Request, ApiErro
                     .hint("send the `csrf` of GET /api/v1/me in the header x-csrf-token"));
             }
             if signed.must_change && act != Act::OwnAccount {
-                return Err(ApiError::forbidden("must_change_password", "this account's password must be changed")
-                    .hint("choose a password with POST /api/v1/me/password"));
+                return Err(ApiError::forbidden(
+                    "must_change_password",
+                    "this account's password must be changed",
+                )
+                .hint("choose a password with POST /api/v1/me/password"));
             }
             if !allows(viewer.role, act) {
                 return Err(ApiError::forbidden(

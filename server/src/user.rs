@@ -11,7 +11,6 @@ use crate::customer::CustomerId;
 use crate::id::id;
 
 pub mod api;
-pub mod contact;
 pub mod login;
 pub mod password;
 pub mod permission;
@@ -26,7 +25,9 @@ id! {
 }
 
 /// The language a person reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     /// English.
@@ -120,7 +121,9 @@ pub const PASSWORD_MAX: usize = 128;
 pub fn password_fault(password: &str, login: &str) -> Option<&'static str> {
     let length = password.chars().count();
     if length < PASSWORD_MIN {
-        return Some("it is shorter than 12 characters; three or four words that do not belong together do well");
+        return Some(
+            "it is shorter than 12 characters; three or four words that do not belong together do well",
+        );
     }
     if length > PASSWORD_MAX {
         return Some("it is longer than 128 characters");
@@ -171,7 +174,8 @@ mod tests {
         ] {
             assert!(password_fault(bad, "li.wei").is_some(), "{bad}");
         }
-        for good in ["copper otter lantern", "七个字不够多但是十二个字就够了", "vN7#kq2!pLw9"] {
+        for good in ["copper otter lantern", "七个字不够多但是十二个字就够了", "vN7#kq2!pLw9"]
+        {
             assert_eq!(password_fault(good, "li.wei"), None, "{good}");
         }
     }

@@ -38,6 +38,27 @@ impl Default for Logins {
     }
 }
 
+impl Logins {
+    /// Whether `password` is the one of `account`, asked again of somebody who is signed in; or the
+    /// seconds until it may be asked.
+    pub async fn confirm(
+        &self,
+        account: &Account,
+        password: String,
+        now: Timestamp,
+    ) -> Result<Result<bool, u64>> {
+        if let Err(seconds) = lock(&self.by_login).check(&account.login, now) {
+            return Ok(Err(seconds));
+        }
+        lock(&self.by_login).failed(&account.login, now);
+        let right = self.hashing.verify(password, Some(account.password_hash.clone())).await?;
+        if right {
+            lock(&self.by_login).succeeded(&account.login);
+        }
+        Ok(Ok(right))
+    }
+}
+
 /// The session behind a request.
 #[derive(Clone, Debug)]
 pub struct Signed {
@@ -117,26 +138,32 @@ pub async fn sign_in(db: &Db, logins: &Logins, asking: Asking, now: Timestamp) -
     }
     let opened = Opened { secret: random_text(), csrf: random_text(), account };
     store::delete_ended_sessions(&mut tx, now).await?;
-    store::insert_session(&mut tx, &store::NewSession {
-        token_hash: hash_of(&opened.secret),
-        account: opened.account.id.clone(),
-        csrf: opened.csrf.clone(),
-        now,
-        expires_at: now.as_millisecond() + SESSION_ABSOLUTE_MS,
-        client: asking.client.chars().take(200).collect(),
-    })
+    store::insert_session(
+        &mut tx,
+        &store::NewSession {
+            token_hash: hash_of(&opened.secret),
+            account: opened.account.id.clone(),
+            csrf: opened.csrf.clone(),
+            now,
+            expires_at: now.as_millisecond() + SESSION_ABSOLUTE_MS,
+            client: asking.client.chars().take(200).collect(),
+        },
+    )
     .await?;
     tx.commit().await?;
     Ok(Attempt::Opened(Box::new(opened)))
 }
 
 /// The person behind a session's secret, if the session stands.
-pub async fn resume(db: &Db, secret: &str, now: Timestamp) -> sqlx::Result<Option<(Viewer, Signed)>> {
+pub async fn resume(db: &Db, secret: &str, now: Timestamp) -> Result<Option<(Viewer, Signed)>> {
     if secret.is_empty() {
         return Ok(None);
     }
-    let token_hash = hash_of(secret);
-    let found = store::find_session(&mut *db.read().await?, &token_hash).await?;
+    resume_by_hash(db, &hash_of(secret), now).await
+}
+
+async fn resume_by_hash(db: &Db, token_hash: &str, now: Timestamp) -> Result<Option<(Viewer, Signed)>> {
+    let found = store::find_session(&mut *db.read().await?, token_hash).await?;
     let Some(session) = found else { return Ok(None) };
     let Some(role) = Role::parse(&session.role) else { return Ok(None) };
     if session.disabled != 0 || !session_stands(session.seen_at, session.expires_at, now) {
@@ -145,7 +172,7 @@ pub async fn resume(db: &Db, secret: &str, now: Timestamp) -> sqlx::Result<Optio
     let Some(scope) = Scope::of(role, session.customer_id.as_deref()) else { return Ok(None) };
     if now.as_millisecond() - session.seen_at >= SESSION_TOUCH_MS {
         let mut tx = db.write().await?;
-        store::touch_session(&mut tx, &token_hash, now).await?;
+        store::touch_session(&mut tx, token_hash, now).await?;
         tx.commit().await?;
     }
     let viewer = Viewer {
@@ -155,8 +182,18 @@ pub async fn resume(db: &Db, secret: &str, now: Timestamp) -> sqlx::Result<Optio
         scope,
         language: super::Language::parse(&session.language),
     };
-    let signed = Signed { token_hash, csrf: session.csrf, must_change: session.must_change != 0 };
+    let signed = Signed {
+        token_hash: token_hash.to_owned(),
+        csrf: session.csrf,
+        must_change: session.must_change != 0,
+    };
     Ok(Some((viewer, signed)))
+}
+
+/// Whether the session behind an open stream still stands for the same person; an open page is use.
+pub async fn keep(db: &Db, token_hash: &str, viewer: &Viewer, now: Timestamp) -> Result<bool> {
+    let found = resume_by_hash(db, token_hash, now).await?;
+    Ok(found.is_some_and(|(known, _)| known.role == viewer.role && known.scope == viewer.scope))
 }
 
 /// SHA-256 of a secret, in hex: what the database keeps.

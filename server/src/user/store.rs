@@ -160,7 +160,8 @@ fn as_bool<S: serde::Serializer>(flag: &i64, to: S) -> Result<S::Ok, S::Error> {
 
 const ACCOUNT: &str =
     "id, login, name, role, customer_id, password_hash, must_change, disabled, language, created_at";
-const CONTACT: &str = "id, account_id, channel, address, template, enabled, created_at, tested_at, test_error";
+const CONTACT: &str =
+    "id, account_id, channel, address, template, enabled, created_at, tested_at, test_error";
 
 /// Inserts an account; a login that is taken is a conflict.
 pub async fn insert_account(conn: &mut Conn, new: &NewAccount, now: Timestamp) -> sqlx::Result<AccountId> {
@@ -390,6 +391,28 @@ pub async fn update_contact(conn: &mut Conn, contact: &Contact) -> sqlx::Result<
 pub async fn delete_contact(conn: &mut Conn, id: &str) -> sqlx::Result<()> {
     sqlx::query("DELETE FROM contact_method WHERE id = $1").bind(id.to_owned()).execute(conn).await?;
     Ok(())
+}
+
+/// Notes how a test page went: `error` is what it ran into.
+pub async fn record_test(conn: &mut Conn, id: &str, error: Option<&str>, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE contact_method SET test_error = $2, \
+         tested_at = CASE WHEN CAST($2 AS TEXT) IS NULL THEN $3 ELSE tested_at END WHERE id = $1",
+    )
+    .bind(id.to_owned())
+    .bind(error.map(str::to_owned))
+    .bind(now.as_millisecond())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The name others read of an account.
+pub async fn name_of(conn: &mut Conn, id: &str) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar("SELECT name FROM account WHERE id = $1")
+        .bind(id.to_owned())
+        .fetch_optional(conn)
+        .await
 }
 
 /// Everybody who is paged for a site, one row per enabled contact: the site's own duty, or where it

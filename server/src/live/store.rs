@@ -1,0 +1,340 @@
+//! The read model behind the live page, the search and the metrics: reads across domains, writes
+//! nothing. One pass over each table in scope, joined in memory.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jiff::Timestamp;
+use sqlx::FromRow;
+
+use super::board::{
+    Board, BoardDevice, BoardGateway, BoardSite, ByState, Counts, Delta, DeviceDelta, GatewayDelta, Latest,
+};
+use crate::app::Touched;
+use crate::db::Conn;
+use crate::incident::{self, api::Incident};
+use crate::metrics::Readings;
+use crate::ticket::{self, api::Ticket};
+use crate::user::Scope;
+
+pub mod search;
+
+/// Rows asked for by id in one statement; SQLite takes 32,766 parameters, PostgreSQL 65,535.
+const IDS_AT_ONCE: usize = 500;
+/// Incidents and tickets on one board.
+const STANDING_MAX: i64 = 2000;
+/// How far back the latest events of one customer are looked for.
+const EVENTS_SEARCHED: i64 = 2000;
+const LATEST: i64 = 20;
+
+#[derive(FromRow)]
+struct SiteRow {
+    id: String,
+    name: String,
+    name_zh: String,
+    customer_id: String,
+    zone: String,
+    paged: i64,
+}
+
+#[derive(FromRow)]
+struct DeviceRow {
+    id: String,
+    name: String,
+    class: String,
+    state: String,
+    state_since: i64,
+    parent_id: Option<String>,
+    position: i64,
+    site_id: String,
+    customer_id: String,
+}
+
+#[derive(FromRow)]
+struct GatewayRow {
+    id: String,
+    name: String,
+    state: String,
+    state_since: i64,
+    last_heard_at: Option<i64>,
+    site_id: String,
+    customer_id: String,
+}
+
+#[derive(FromRow)]
+struct LatestRow {
+    id: String,
+    at: i64,
+    site_id: String,
+    device_id: String,
+    code: String,
+    transition: String,
+    name: String,
+    customer_id: String,
+}
+
+const DEVICE: &str = "SELECT d.id, d.name, d.class, d.state, d.state_since, d.parent_id, d.position, d.site_id, \
+     s.customer_id FROM device d JOIN site s ON s.id = d.site_id WHERE d.removed_at IS NULL";
+const GATEWAY: &str = "SELECT g.id, g.name, g.state, g.state_since, g.last_heard_at, g.site_id, s.customer_id \
+     FROM gateway g JOIN site s ON s.id = g.site_id WHERE 1 = 1";
+
+/// The snapshot for one viewer. `seq` is the number of the last delta before this read began.
+pub async fn read_board(conn: &mut Conn, scope: &Scope, seq: u64, now: Timestamp) -> sqlx::Result<Board> {
+    let mut sites = list_sites(conn, scope).await?;
+    let place: HashMap<String, usize> =
+        sites.iter().enumerate().map(|(index, site)| (site.id.clone(), index)).collect();
+
+    let mut counts = Counts { sites: sites.len(), ..Counts::default() };
+    let gateways: Vec<GatewayRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{GATEWAY} AND (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) AND g.state <> 'revoked' ORDER BY g.name, g.id"
+    )))
+    .bind(scope.customer())
+    .fetch_all(&mut *conn)
+    .await?;
+    for row in gateways {
+        counts.gateways += 1;
+        counts.gateways_online += usize::from(row.state == "online");
+        if let Some(index) = place.get(&row.site_id) {
+            sites[*index].gateway.push(BoardGateway {
+                id: row.id,
+                name: row.name,
+                state: row.state,
+                state_since: row.state_since,
+                last_heard_at: row.last_heard_at,
+            });
+        }
+    }
+    let devices: Vec<DeviceRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{DEVICE} AND (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) ORDER BY d.position, d.name, d.id"
+    )))
+    .bind(scope.customer())
+    .fetch_all(&mut *conn)
+    .await?;
+    counts.devices = devices.len();
+    for row in devices {
+        if let Some(index) = place.get(&row.site_id) {
+            let site = &mut sites[*index];
+            site.counts.add(&row.state);
+            let device: BoardDevice =
+                (row.id, row.name, row.class, row.state, row.state_since, row.parent_id, row.position);
+            site.devices.push(device);
+        }
+    }
+    for site in &mut sites {
+        site.counts.worst().clone_into(&mut site.worst);
+        counts.by_state.add_all(site.counts);
+        counts.leads_to_nobody += usize::from(site.leads_to_nobody);
+    }
+
+    let standing = incident::store::Filter { open: Some(true), ..Default::default() };
+    let incidents = incident::store::list(&mut *conn, scope, &standing, STANDING_MAX).await?;
+    let incidents: Vec<Incident> = incidents.into_iter().map(Incident::from).collect();
+    let filter = ticket::store::Filter { state: Some("standing".to_owned()), ..Default::default() };
+    let tickets = ticket::store::list(&mut *conn, scope, &filter, STANDING_MAX).await?;
+    let mut by_ticket: HashMap<&str, Vec<Incident>> = HashMap::new();
+    for incident in &incidents {
+        if let Some(ticket) = &incident.ticket_id {
+            by_ticket.entry(ticket).or_default().push(incident.clone());
+        }
+    }
+    let tickets: Vec<Ticket> = tickets
+        .into_iter()
+        .map(|row| {
+            let own = by_ticket.remove(row.id.as_str()).unwrap_or_default();
+            Ticket::new(row, own)
+        })
+        .collect();
+    counts.incidents_open = incidents.len() as i64;
+    counts.tickets_open = tickets.len() as i64;
+    counts.tickets_unacked = tickets.iter().filter(|ticket| ticket.state == "open").count() as i64;
+    let latest = list_latest(conn, scope).await?.into_iter().map(|(_, event)| event).collect();
+    Ok(Board { at: now.as_millisecond(), seq, counts, sites, incidents, tickets, latest })
+}
+
+async fn list_sites(conn: &mut Conn, scope: &Scope) -> sqlx::Result<Vec<BoardSite>> {
+    let rows: Vec<SiteRow> = sqlx::query_as(
+        "WITH reached AS (SELECT d.site_id FROM duty d JOIN account a ON a.id = d.account_id AND a.disabled = 0 \
+           JOIN contact_method c ON c.account_id = a.id AND c.enabled = 1) \
+         SELECT s.id, s.name, s.name_zh, s.customer_id, s.zone, \
+           CASE WHEN EXISTS (SELECT 1 FROM duty d WHERE d.site_id = s.id) \
+             THEN CASE WHEN EXISTS (SELECT 1 FROM reached r WHERE r.site_id = s.id) THEN CAST(1 AS BIGINT) \
+               ELSE CAST(0 AS BIGINT) END \
+             ELSE CASE WHEN EXISTS (SELECT 1 FROM reached r WHERE r.site_id IS NULL) THEN CAST(1 AS BIGINT) \
+               ELSE CAST(0 AS BIGINT) END END AS paged \
+         FROM site s WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) ORDER BY s.name, s.id",
+    )
+    .bind(scope.customer())
+    .fetch_all(conn)
+    .await?;
+    let site = |row: SiteRow| BoardSite {
+        id: row.id,
+        name: row.name,
+        name_zh: row.name_zh,
+        customer_id: row.customer_id,
+        zone: row.zone,
+        worst: "ok".to_owned(),
+        counts: ByState::default(),
+        leads_to_nobody: row.paged == 0,
+        gateway: Vec::new(),
+        devices: Vec::new(),
+    };
+    Ok(rows.into_iter().map(site).collect())
+}
+
+async fn list_latest(conn: &mut Conn, scope: &Scope) -> sqlx::Result<Vec<(String, Latest)>> {
+    let rows: Vec<LatestRow> = sqlx::query_as(
+        "SELECT e.id, e.at, d.site_id, e.device_id, e.code, e.transition, d.name, s.customer_id \
+         FROM (SELECT id, at, device_id, code, transition FROM device_event ORDER BY id DESC LIMIT $2) e \
+         JOIN device d ON d.id = e.device_id JOIN site s ON s.id = d.site_id \
+         WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) ORDER BY e.id DESC LIMIT $3",
+    )
+    .bind(scope.customer())
+    .bind(EVENTS_SEARCHED)
+    .bind(LATEST)
+    .fetch_all(conn)
+    .await?;
+    let latest = |row: LatestRow| {
+        let event = Latest {
+            id: row.id,
+            at: row.at,
+            site_id: row.site_id,
+            device_id: row.device_id,
+            text_code: row.code,
+            transition: row.transition,
+            name: row.name,
+        };
+        (row.customer_id, event)
+    };
+    Ok(rows.into_iter().map(latest).collect())
+}
+
+/// The rows that were touched, as they are now.
+pub async fn read_delta(conn: &mut Conn, touched: &Touched, now: Timestamp) -> sqlx::Result<Delta> {
+    let mut delta = Delta { at: now.as_millisecond(), ..Delta::default() };
+    for row in by_ids::<DeviceRow>(&mut *conn, DEVICE, "d.id", &touched.devices).await? {
+        delta.shapes.push((row.id.clone(), shape_of_device(&row)));
+        let change =
+            DeviceDelta { id: row.id, site_id: row.site_id, state: row.state, state_since: row.state_since };
+        delta.devices.push((row.customer_id, change));
+    }
+    for row in by_ids::<GatewayRow>(&mut *conn, GATEWAY, "g.id", &touched.gateways).await? {
+        delta.shapes.push((row.id.clone(), shape_of_gateway(&row)));
+        let change = GatewayDelta {
+            id: row.id,
+            site_id: row.site_id,
+            state: row.state,
+            state_since: row.state_since,
+            last_heard_at: row.last_heard_at,
+        };
+        delta.gateways.push((row.customer_id, change));
+    }
+    for id in &touched.incidents {
+        if let Some(row) = incident::store::find(&mut *conn, &Scope::All, id).await? {
+            delta.incidents.push((row.customer_id.clone(), Incident::from(row)));
+        }
+    }
+    for id in &touched.tickets {
+        if let Some(row) = ticket::store::find(&mut *conn, &Scope::All, id).await? {
+            let filter = incident::store::Filter {
+                open: Some(true),
+                ticket_id: Some(row.id.clone()),
+                ..Default::default()
+            };
+            let incidents = incident::store::list(&mut *conn, &Scope::All, &filter, 100).await?;
+            let incidents = incidents.into_iter().map(Incident::from).collect();
+            delta.tickets.push((row.customer_id.clone(), Ticket::new(row, incidents)));
+        }
+    }
+    if !touched.devices.is_empty() || !touched.incidents.is_empty() {
+        delta.latest = list_latest(conn, &Scope::All).await?;
+    }
+    Ok(delta)
+}
+
+/// A fingerprint of every device and gateway, of what a snapshot says beside its state.
+pub async fn list_shapes(conn: &mut Conn) -> sqlx::Result<HashMap<String, u64>> {
+    let mut shapes = HashMap::new();
+    let devices: Vec<DeviceRow> = sqlx::query_as(DEVICE).fetch_all(&mut *conn).await?;
+    shapes.extend(devices.into_iter().map(|row| (row.id.clone(), shape_of_device(&row))));
+    let gateways: Vec<GatewayRow> = sqlx::query_as(GATEWAY).fetch_all(conn).await?;
+    shapes.extend(gateways.into_iter().map(|row| (row.id.clone(), shape_of_gateway(&row))));
+    Ok(shapes)
+}
+
+fn shape_of_device(row: &DeviceRow) -> u64 {
+    fingerprint((&row.name, &row.class, &row.parent_id, row.position, &row.site_id))
+}
+
+fn shape_of_gateway(row: &GatewayRow) -> u64 {
+    fingerprint((&row.name, &row.site_id, row.state == "revoked"))
+}
+
+fn fingerprint(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+async fn by_ids<T>(
+    conn: &mut Conn,
+    select: &str,
+    column: &str,
+    ids: &BTreeSet<String>,
+) -> sqlx::Result<Vec<T>>
+where
+    T: for<'r> FromRow<'r, sqlx::any::AnyRow> + Send + Unpin,
+{
+    let ids: Vec<&String> = ids.iter().collect();
+    let mut rows = Vec::new();
+    for chunk in ids.chunks(IDS_AT_ONCE) {
+        let places: Vec<String> = (1..=chunk.len()).map(|n| format!("${n}")).collect();
+        let sql = format!("{select} AND {column} IN ({})", places.join(", "));
+        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
+        for id in chunk {
+            query = query.bind((*id).clone());
+        }
+        rows.extend(query.fetch_all(&mut *conn).await?);
+    }
+    Ok(rows)
+}
+
+/// Asks the database for nothing.
+pub async fn ping(conn: &mut Conn) -> sqlx::Result<()> {
+    sqlx::query("SELECT 1").execute(conn).await.map(|_| ())
+}
+
+/// What the metrics show of the database.
+pub async fn read_gauges(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Readings> {
+    async fn counts(conn: &mut Conn, sql: &'static str) -> sqlx::Result<Vec<(String, i64)>> {
+        sqlx::query_as(sql).fetch_all(conn).await
+    }
+    let devices =
+        "SELECT state, CAST(COUNT(*) AS BIGINT) FROM device WHERE removed_at IS NULL GROUP BY state";
+    let gateways = "SELECT state, CAST(COUNT(*) AS BIGINT) FROM gateway GROUP BY state";
+    let tickets = "SELECT state, CAST(COUNT(*) AS BIGINT) FROM ticket WHERE state <> 'closed' GROUP BY state";
+    let incidents =
+        "SELECT severity, CAST(COUNT(*) AS BIGINT) FROM incident WHERE closed_at IS NULL GROUP BY severity";
+    let (waiting, oldest): (i64, Option<i64>) = sqlx::query_as(
+        "SELECT CAST(COUNT(*) AS BIGINT), MIN(created_at) FROM page WHERE state IN ('queued', 'claimed')",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let (queued, dropped): (i64, i64) = sqlx::query_as(
+        "SELECT CAST(COALESCE(SUM(queue_records), 0) AS BIGINT), CAST(COALESCE(SUM(dropped_records), 0) AS BIGINT) \
+         FROM gateway WHERE revoked_at IS NULL",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    Ok(Readings {
+        devices: counts(&mut *conn, devices).await?,
+        gateways: counts(&mut *conn, gateways).await?,
+        tickets: counts(&mut *conn, tickets).await?,
+        incidents: counts(conn, incidents).await?,
+        pages_waiting: waiting,
+        pages_oldest_s: oldest.map_or(0, |at| (now.as_millisecond() - at).max(0) / 1000),
+        gateway_queue_records: queued,
+        gateway_dropped_records: dropped,
+        connected: 0,
+        streams: 0,
+    })
+}

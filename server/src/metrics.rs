@@ -1,0 +1,144 @@
+//! What an operator's Prometheus reads about this server itself.
+//!
+//! Counters are counted where things happen; gauges are read from the database when somebody asks.
+//! The text is OpenMetrics 1.0. Every bound of the server that can overflow has its counter here.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+type Labels = Vec<(&'static str, String)>;
+
+/// The counters of a running server.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    ingested: Family<Labels, Counter>,
+    refused: Family<Labels, Counter>,
+    pages: Family<Labels, Counter>,
+    stream_refetches: Counter,
+}
+
+/// What the database says at this moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readings {
+    /// Devices by state.
+    pub devices: Vec<(String, i64)>,
+    /// Gateways by state.
+    pub gateways: Vec<(String, i64)>,
+    /// Tickets that are not closed, by state.
+    pub tickets: Vec<(String, i64)>,
+    /// Incidents that stand, by severity.
+    pub incidents: Vec<(String, i64)>,
+    /// Pages that wait for a sender.
+    pub pages_waiting: i64,
+    /// How long the oldest of them waits, in seconds.
+    pub pages_oldest_s: i64,
+    /// Records that wait on the gateways' disks, as they last said.
+    pub gateway_queue_records: i64,
+    /// Records that the gateways had to drop, as they last said.
+    pub gateway_dropped_records: i64,
+    /// Gateways connected to this process.
+    pub connected: i64,
+    /// Open live streams.
+    pub streams: i64,
+}
+
+impl Metrics {
+    /// Counts `n` records of `kind` that were committed.
+    pub fn ingested(&self, kind: &str, n: u64) {
+        self.ingested.get_or_create(&vec![("kind", kind.to_owned())]).inc_by(n);
+    }
+
+    /// Counts something that was turned away, by a reason from a fixed set of words.
+    pub fn refused(&self, reason: &str) {
+        self.refused.get_or_create(&vec![("reason", reason.to_owned())]).inc();
+    }
+
+    /// Counts an attempt to send a page.
+    pub fn page(&self, channel: &str, outcome: &str) {
+        self.pages
+            .get_or_create(&vec![("channel", channel.to_owned()), ("outcome", outcome.to_owned())])
+            .inc();
+    }
+
+    /// Counts a live page that had to fetch everything again because it had fallen behind.
+    pub fn stream_refetched(&self) {
+        self.stream_refetches.inc();
+    }
+
+    /// The text for a scraper.
+    pub fn render(&self, now: &Readings) -> String {
+        let mut registry = Registry::with_prefix("sitewarden");
+        registry.register("ingested_records", "Records committed, by kind", self.ingested.clone());
+        registry.register("refused", "What was turned away, by reason", self.refused.clone());
+        registry.register(
+            "page_attempts",
+            "Attempts to send a page, by channel and outcome",
+            self.pages.clone(),
+        );
+        registry.register(
+            "stream_refetches",
+            "Live pages that fell behind and fetched everything again",
+            self.stream_refetches.clone(),
+        );
+        let build: Family<Labels, Gauge> = Family::default();
+        build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1);
+        registry.register("build", "Always 1; the version is the label", build);
+        for (name, help, label, rows) in [
+            ("devices", "Devices by state", "state", &now.devices),
+            ("gateways", "Gateways by state", "state", &now.gateways),
+            ("tickets", "Tickets that are not closed, by state", "state", &now.tickets),
+            ("incidents", "Incidents that stand, by severity", "severity", &now.incidents),
+        ] {
+            let family: Family<Labels, Gauge> = Family::default();
+            for (word, count) in rows {
+                family.get_or_create(&vec![(label, word.clone())]).set(*count);
+            }
+            registry.register(name, help, family);
+        }
+        for (name, help, value) in [
+            ("pages_waiting", "Pages that wait for a sender", now.pages_waiting),
+            ("pages_oldest_seconds", "How long the oldest of them waits", now.pages_oldest_s),
+            ("gateway_queue_records", "Records waiting on the gateways' disks", now.gateway_queue_records),
+            ("gateway_dropped_records", "Records the gateways had to drop", now.gateway_dropped_records),
+            ("gateways_connected", "Gateways connected to this process", now.connected),
+            ("live_streams", "Open live streams", now.streams),
+        ] {
+            let gauge: Gauge = Gauge::default();
+            gauge.set(value);
+            registry.register(name, help, gauge);
+        }
+        let mut text = String::new();
+        if let Err(error) = encode(&mut text, &registry) {
+            tracing::error!(%error, "cannot write the metrics");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scrape_shows_counters_and_readings() {
+        let metrics = Metrics::default();
+        metrics.ingested("event", 3);
+        metrics.refused("foreign_topic");
+        metrics.page("email", "page_sent");
+        let now = Readings { devices: vec![("down".into(), 2)], pages_waiting: 4, ..Readings::default() };
+        let text = metrics.render(&now);
+        for line in [
+            "sitewarden_ingested_records_total{kind=\"event\"} 3",
+            "sitewarden_refused_total{reason=\"foreign_topic\"} 1",
+            "sitewarden_page_attempts_total{channel=\"email\",outcome=\"page_sent\"} 1",
+            "sitewarden_devices{state=\"down\"} 2",
+            "sitewarden_pages_waiting 4",
+            "# EOF",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+}

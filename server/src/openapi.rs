@@ -1,0 +1,75 @@
+//! The description of the API, gathered from every domain.
+
+use utoipa::OpenApi as _;
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+
+/// The OpenAPI document.
+pub fn document() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Sitewarden")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Sign in with POST /api/v1/session; the cookie it sets carries the session. Everything that writes \
+             also needs the header x-csrf-token with the `csrf` of GET /api/v1/me. Times named *_at are Unix \
+             milliseconds. A refusal is {\"error\":{\"code\",\"message\",\"hint\"}}.",
+        ))
+        .build();
+    let mut document = OpenApiBuilder::new().info(info).build();
+    for part in [
+        crate::user::api::Doc::openapi(),
+        crate::user::api::contact::Doc::openapi(),
+        crate::audit::api::Doc::openapi(),
+        crate::customer::api::Doc::openapi(),
+        crate::site::api::Doc::openapi(),
+        crate::gateway::api::Doc::openapi(),
+        crate::device::api::Doc::openapi(),
+        crate::incident::api::Doc::openapi(),
+        crate::ticket::api::Doc::openapi(),
+        crate::page::api::Doc::openapi(),
+        crate::live::api::Doc::openapi(),
+    ] {
+        document.merge(part);
+    }
+    document
+}
+
+/// The document as the text that is kept in `server/openapi.json`.
+pub fn text() -> String {
+    let mut text = serde_json::to_string_pretty(&document()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let document = serde_json::to_value(super::document()).unwrap();
+        let mut described = BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for method in methods.as_object().unwrap().keys() {
+                described.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+        let routed: BTreeSet<String> = crate::router::routes()
+            .table()
+            .iter()
+            .filter(|(_, path, _)| *path != "/api/v1/openapi.json")
+            .map(|(method, path, _)| format!("{method} {path}"))
+            .collect();
+        let missing: Vec<_> = routed.difference(&described).collect();
+        let stale: Vec<_> = described.difference(&routed).collect();
+        assert!(
+            missing.is_empty() && stale.is_empty(),
+            "not described: {missing:?}; no such route: {stale:?}"
+        );
+    }
+
+    #[test]
+    fn the_kept_document_is_this_one() {
+        let kept = include_str!("../openapi.json");
+        assert!(kept == super::text(), "the API has changed: run `sitewarden openapi > server/openapi.json`");
+    }
+}
