@@ -1,16 +1,30 @@
 //! The Sitewarden server: gateways report to it, people look at it, and it pages them.
 
+pub mod app;
 pub mod assets;
 pub mod audit;
+pub mod broker;
 pub mod clock;
+pub mod config;
 pub mod customer;
 pub mod db;
+pub mod device;
+pub mod engine;
 pub mod error;
+pub mod gateway;
+pub mod history;
 pub mod id;
+pub mod incident;
+pub mod ingest;
+pub mod keys;
 pub mod live;
 pub mod metrics;
 pub mod openapi;
+pub mod page;
+pub mod retention;
 pub mod router;
 pub mod site;
 pub mod text;
+pub mod ticket;
+pub mod tls;
 pub mod user;

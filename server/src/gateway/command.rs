@@ -1,0 +1,144 @@
+//! Commands: what the server asks a gateway to do. Each is signed, names its gateway, and ends by itself.
+//!
+//! A command is a row first. [`super::step`] publishes it when the gateway is connected, and again while it
+//! stays unanswered; the gateway knows the id and acts once.
+
+use jiff::{SignedDuration, Timestamp};
+use sitewarden_proto::envelope::{Codec, encode_message};
+use sitewarden_proto::id::{DeviceId, GatewayId};
+use sitewarden_proto::limits::WATCH_MAX_S;
+use sitewarden_proto::wire::command::Action as Wire;
+use sitewarden_proto::wire::command_result::Status;
+use sitewarden_proto::wire::{Command, CommandResult, ProbeNow, SignedCommand, WatchDevice};
+
+use crate::db::Conn;
+use crate::id::{id, uuid_v7};
+use crate::keys::Keys;
+use crate::user::AccountId;
+
+use super::store::command as store;
+
+id! {
+    /// Names a command.
+    CommandId
+}
+
+const PROBE_LIFE: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a gateway is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Run every check of a device now and report at once.
+    Probe {
+        /// Which device.
+        device: DeviceId,
+    },
+    /// Send the samples of a device at once for so many seconds, because somebody looks at it.
+    Watch {
+        /// Which device.
+        device: DeviceId,
+        /// For how long, at most [`WATCH_MAX_S`].
+        seconds: u32,
+    },
+}
+
+impl Action {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Probe { .. } => "probe",
+            Self::Watch { .. } => "watch",
+        }
+    }
+
+    fn device(&self) -> &DeviceId {
+        match self {
+            Self::Probe { device } | Self::Watch { device, .. } => device,
+        }
+    }
+
+    fn life(&self) -> SignedDuration {
+        match self {
+            Self::Probe { .. } => PROBE_LIFE,
+            Self::Watch { seconds, .. } => SignedDuration::from_secs(i64::from((*seconds).min(WATCH_MAX_S))),
+        }
+    }
+
+    fn wire(&self) -> Wire {
+        match self {
+            Self::Probe { device } => Wire::ProbeNow(ProbeNow { device_id: device.to_string() }),
+            Self::Watch { device, seconds } => {
+                Wire::Watch(WatchDevice { device_id: device.to_string(), seconds: (*seconds).min(WATCH_MAX_S) })
+            }
+        }
+    }
+}
+
+/// Signs `action` and puts it into the outbox. Asking twice while the first may still be carried out gives
+/// the first one's id: a person who presses a button often must not make a gateway work often.
+pub async fn issue(
+    conn: &mut Conn,
+    keys: &Keys,
+    gateway: &GatewayId,
+    action: &Action,
+    account: Option<&AccountId>,
+    now: Timestamp,
+) -> anyhow::Result<CommandId> {
+    if let Some(pending) = store::find_pending(conn, action.device().as_ref(), action.kind(), now).await? {
+        return Ok(CommandId::from(pending));
+    }
+    let (id, expires_at) = (CommandId::from(uuid_v7(now)), now + action.life());
+    let body = sign(keys, gateway, action, &id, now, expires_at)?;
+    let new = store::New {
+        id: id.as_str(),
+        gateway,
+        device_id: action.device().as_ref(),
+        kind: action.kind(),
+        body: &body,
+        issued_at: now,
+        expires_at,
+        account_id: account.map(AccountId::as_str),
+    };
+    store::insert(conn, &new).await?;
+    Ok(id)
+}
+
+/// Takes down what a gateway answered; false when nobody had asked.
+pub async fn record_result(
+    conn: &mut Conn,
+    gateway: &GatewayId,
+    result: &CommandResult,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let state = match result.status() {
+        Status::Unspecified => return Ok(false),
+        Status::Accepted => "accepted",
+        Status::Running => "running",
+        Status::Done => "done",
+        Status::Rejected => "rejected",
+        Status::Expired => "expired",
+        Status::Failed => "failed",
+    };
+    let text = if result.error.is_empty() { &result.result_json } else { &result.error };
+    store::record_result(conn, gateway, &result.command_id, state, text, now).await
+}
+
+fn sign(
+    keys: &Keys,
+    gateway: &GatewayId,
+    action: &Action,
+    id: &CommandId,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+) -> anyhow::Result<Vec<u8>> {
+    use prost::Message as _;
+    let signed = Command {
+        id: id.as_str().to_owned(),
+        gateway_id: gateway.to_string(),
+        issued_at_ms: issued_at.as_millisecond(),
+        expires_at_ms: expires_at.as_millisecond(),
+        action: Some(action.wire()),
+    }
+    .encode_to_vec();
+    let signature = keys.sign_command(&signed);
+    Ok(encode_message(&SignedCommand { signed, signature }, Codec::None)?)
+}
