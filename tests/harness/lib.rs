@@ -1,1 +1,10 @@
-//! The harness.
+//! What tests stand on: real peers for our probes, the workspace's own programs, and waiting with a limit.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod binary;
+pub mod database;
+pub mod peer;
+mod until;
+
+pub use binary::{binary, target_dir};
+pub use until::until;

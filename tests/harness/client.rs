@@ -1,0 +1,94 @@
+//! The public API through its front door: the real router, a cookie, the header against cross-site writes.
+
+use std::net::SocketAddr;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as text.
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON; null when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// The body, if the request succeeded; anything else ends the test with what was said.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert!(self.status.is_success(), "{}: {}", self.status, self.text);
+        self.json()
+    }
+}
+
+/// A caller of the API, signed in or not.
+#[derive(Clone)]
+pub struct Client {
+    router: axum::Router,
+    cookie: String,
+    csrf: String,
+    from: SocketAddr,
+}
+
+impl Client {
+    /// Nobody yet.
+    pub fn nobody(router: axum::Router) -> Self {
+        Self { router, cookie: String::new(), csrf: String::new(), from: ([127, 0, 0, 1], 40_000).into() }
+    }
+
+    /// Signs in.
+    pub async fn sign_in(&self, login: &str, password: &str) -> Self {
+        let answer = self.post("/api/v1/session", &json!({ "login": login, "password": password })).await;
+        let cookie = answer.headers.get(header::SET_COOKIE).and_then(|value| value.to_str().ok());
+        let cookie = cookie.and_then(|text| text.split(';').next()).unwrap_or_default().to_owned();
+        let csrf = answer.ok()["csrf"].as_str().unwrap_or_default().to_owned();
+        Self { cookie, csrf, ..self.clone() }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// POST.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// Any method.
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !self.cookie.is_empty() {
+            request = request.header(header::COOKIE, &self.cookie).header("x-csrf-token", &self.csrf);
+        }
+        let body = match body {
+            Some(json) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(json.to_string())
+            }
+            None => Body::empty(),
+        };
+        let mut request = request.body(body).expect("a request");
+        request.extensions_mut().insert(ConnectInfo(self.from));
+        let response = self.router.clone().oneshot(request).await.expect("the router answers");
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, 64 << 20).await.expect("the body ends");
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What the people in a story receive. A real web server takes the pages of the webhook channel; a story
+//! says which ones it expects, and nothing else may have come.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::Value;
+
+/// One page as it arrived.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// To whom.
+    pub person: String,
+    /// What.
+    pub payload: Value,
+}
+
+impl Received {
+    /// A text of the payload by its JSON pointer.
+    pub fn word(&self, pointer: &str) -> String {
+        let value = self.payload.pointer(pointer).cloned().unwrap_or_default();
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    }
+
+    /// The link by which the person takes the ticket.
+    pub fn link(&self) -> String {
+        self.word("/link")
+    }
+}
+
+/// A receiver of pages.
+#[derive(Clone, Debug)]
+pub struct Pager {
+    base: String,
+    inbox: Arc<Mutex<Inbox>>,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    pages: VecDeque<Received>,
+    refusing: bool,
+    refused: u32,
+}
+
+impl Pager {
+    /// Starts one on a free port.
+    pub async fn start() -> Self {
+        let inbox = Arc::new(Mutex::new(Inbox::default()));
+        let app = axum::Router::new().route("/{person}", axum::routing::post(take)).with_state(inbox.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { base, inbox }
+    }
+
+    /// The address at which `person` is reached.
+    pub fn address(&self, person: &str) -> String {
+        format!("{}/{person}", self.base)
+    }
+
+    /// From now on pages are refused with 503, or taken again.
+    pub fn refuse(&self, refusing: bool) {
+        self.lock().refusing = refusing;
+    }
+
+    /// How many were refused so far.
+    pub fn refused(&self) -> u32 {
+        self.lock().refused
+    }
+
+    /// The next page must be for `person`, and its subject must hold every one of `words`.
+    pub fn expect(&self, person: &str, words: &[&str]) -> Received {
+        let page = self.lock().pages.pop_front();
+        let Some(page) = page else { panic!("no page came; expected one for {person} with {words:?}") };
+        assert_eq!(page.person, person, "the page went to somebody else: {page:?}");
+        let subject = page.word("/subject");
+        for word in words {
+            assert!(subject.contains(word), "`{word}` is not in the page's subject `{subject}`");
+        }
+        page
+    }
+
+    /// Nothing else was sent.
+    pub fn expect_nothing_else(&self) {
+        let pages = &self.lock().pages;
+        assert!(pages.is_empty(), "pages that nobody expected: {pages:#?}");
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn take(
+    State(inbox): State<Arc<Mutex<Inbox>>>,
+    Path(person): Path<String>,
+    Json(payload): Json<Value>,
+) -> StatusCode {
+    let mut inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner);
+    if inbox.refusing {
+        inbox.refused += 1;
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    inbox.pages.push_back(Received { person, payload });
+    StatusCode::OK
+}
