@@ -4,6 +4,8 @@
 mod binary;
 pub mod database;
 pub mod peer;
+#[path = "../sim/site.rs"]
+pub mod sim;
 mod until;
 
 pub use binary::{binary, target_dir};

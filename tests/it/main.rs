@@ -1,1 +1,4 @@
+//! The one integration binary: stories of the whole system, and real peers that judge its parts.
 
+mod sim;
+mod tidy;

@@ -1,0 +1,145 @@
+//! The simulated site, judged twice: by programs that are not ours (net-snmp, curl) for whether it
+//! speaks the protocols right, and through our agent's `probe` for whether each way to break a device
+//! ends in the fault that a technician would expect.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use sitewarden_tests::sim::Site;
+use sitewarden_tests::sim::device::Trouble;
+use sitewarden_tests::sim::plan::{
+    AUTH_PASSWORD, COMMUNITY, PRIVACY_PASSWORD, Plan, SNMP_PORT, USER, WEB_PASSWORD, WEB_PORT,
+};
+use sitewarden_tests::{binary, until};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A site in a network that no other test and no demonstration uses.
+async fn site(network: u8) -> Site {
+    Site::start(&Plan { network, ..Plan::default() }).await.unwrap()
+}
+
+/// What `sitewarden-agent probe` says of a simulated device: its state, and its fault codes in order.
+async fn probe(site: &Site, id: &str, folder: &Path) -> (String, Vec<String>) {
+    let device = site.device(id).unwrap().listing();
+    let file = folder.join(format!("{id}.toml"));
+    let text = format!(
+        "id = {:?}\nname = {:?}\nclass = {:?}\naddress = \"{}\"\n\n{}",
+        device.id, device.name, device.class, device.address, device.checks
+    );
+    tokio::fs::write(&file, text).await.unwrap();
+    let agent = tokio::task::spawn_blocking(|| binary("sitewarden-agent")).await.unwrap();
+    let answer = tokio::process::Command::new(agent)
+        .args(["probe", "--json", "--device"])
+        .arg(&file)
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&answer.stdout);
+    let json: Value = serde_json::from_str(&said)
+        .unwrap_or_else(|e| panic!("{e}: {said}{}", String::from_utf8_lossy(&answer.stderr)));
+    let codes =
+        json["faults"].as_array().unwrap().iter().map(|fault| fault["code"].as_str().unwrap().to_owned());
+    let mut codes: Vec<String> = codes.collect();
+    codes.sort();
+    (json["state"].as_str().unwrap().to_owned(), codes)
+}
+
+/// Breaks a device one way, asks until the agent sees it so, mends it, and asks until it is well.
+async fn breaks(site: &Site, folder: &Path, id: &str, trouble: Trouble, state: &str, codes: &[&str]) {
+    site.break_device(id, trouble).unwrap();
+    let mut seen = (String::new(), Vec::new());
+    until(&format!("{id} with {trouble:?} is {state} {codes:?}"), PATIENCE, async || {
+        seen = probe(site, id, folder).await;
+        seen.0 == state && seen.1 == codes
+    })
+    .await;
+    site.mend_device(id).unwrap();
+    until(&format!("{id} is well again after {trouble:?}"), PATIENCE, async || {
+        probe(site, id, folder).await.0 == "ok"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_device_of_the_site_is_well_to_the_agent() {
+    let (site, folder) = (site(101).await, tempfile::tempdir().unwrap());
+    for device in site.devices() {
+        assert_eq!(probe(&site, device.id(), folder.path()).await, ("ok".into(), vec![]), "{}", device.id());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_way_to_break_a_device_ends_in_its_fault() {
+    let (site, folder) = (site(102).await, tempfile::tempdir().unwrap());
+    let f = folder.path();
+    breaks(&site, f, "cam-1", Trouble::Unplug, "down", &["unreachable"]).await;
+    breaks(&site, f, "cam-1", Trouble::Password, "unknown", &["http_auth_rejected"]).await;
+    breaks(&site, f, "cam-1", Trouble::Port, "degraded", &["port_closed"]).await;
+    breaks(&site, f, "cam-1", Trouble::Certificate, "degraded", &["tls_expired"]).await;
+    breaks(&site, f, "time-1", Trouble::Clock, "degraded", &["clock_offset"]).await;
+    breaks(&site, f, "sw-1", Trouble::Password, "unknown", &["snmp_wrong_key"]).await;
+    breaks(&site, f, "ups-1", Trouble::Slow, "down", &["unreachable"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_off_a_dead_switch_is_cut_off_with_it() {
+    let (site, folder) = (site(103).await, tempfile::tempdir().unwrap());
+    site.break_device("sw-1", Trouble::Unplug).unwrap();
+    until("camera 4 is gone", PATIENCE, async || probe(&site, "cam-4", folder.path()).await.0 == "down")
+        .await;
+    site.mend_device("sw-1").unwrap();
+    until("camera 4 is back", PATIENCE, async || probe(&site, "cam-4", folder.path()).await.0 == "ok").await;
+}
+
+/// Runs a program and returns what it printed, or what it complained of.
+fn judge(program: &str, arguments: &[&str]) -> Result<String, String> {
+    let answer = Command::new(program).args(arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if answer.status.success() { Ok(text(&answer.stdout)) } else { Err(text(&answer.stderr)) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn net_snmp_gets_answers_and_the_right_refusals() {
+    let site = site(104).await;
+    let switch = format!("{}:{SNMP_PORT}", site.device("sw-1").unwrap().address());
+    let ups = format!("{}:{SNMP_PORT}", site.device("ups-1").unwrap().address());
+    tokio::task::spawn_blocking(move || {
+        let v3 = |user: &str, auth: &str, oid: &str| {
+            let security =
+                ["-v3", "-l", "authPriv", "-a", "SHA-256", "-x", "AES", "-r", "1", "-t", "2", "-Oqv"];
+            let login = ["-u", user, "-A", auth, "-X", PRIVACY_PASSWORD, &switch, oid];
+            judge("snmpget", &[&security[..], &login[..]].concat())
+        };
+        assert_eq!(v3(USER, AUTH_PASSWORD, "1.3.6.1.2.1.1.5.0").unwrap(), "\"sw-1\"");
+        assert_eq!(v3(USER, AUTH_PASSWORD, "1.3.6.1.2.1.2.2.1.8.1").unwrap(), "1");
+        let wrong_key = v3(USER, "not-the-password", "1.3.6.1.2.1.1.5.0").unwrap_err();
+        assert!(wrong_key.contains("Authentication failure"), "{wrong_key}");
+        let wrong_user = v3("nobody", AUTH_PASSWORD, "1.3.6.1.2.1.1.5.0").unwrap_err();
+        assert!(wrong_user.contains("Unknown user name"), "{wrong_user}");
+        let walk = ["-v2c", "-c", COMMUNITY, "-On", &ups, "1.3.6.1.2.1.33"];
+        assert_eq!(judge("snmpbulkwalk", &walk).unwrap().lines().count(), 12);
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn curl_logs_in_by_digest_with_both_hashes() {
+    let site = site(105).await;
+    for id in ["cam-1", "cam-2"] {
+        let url = format!("http://{}:{WEB_PORT}/ISAPI/System/deviceInfo", site.device(id).unwrap().address());
+        tokio::task::spawn_blocking(move || {
+            let get = |password: &str| {
+                let login = format!("{USER}:{password}");
+                judge("curl", &["-s", "-f", "--noproxy", "*", "--digest", "-u", &login, &url])
+            };
+            assert!(get(WEB_PASSWORD).unwrap().contains("<model>SIM-CAM4</model>"));
+            assert!(get("wrong").is_err());
+        })
+        .await
+        .unwrap();
+    }
+}
