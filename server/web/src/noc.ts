@@ -1,0 +1,8 @@
+// Entry of the operations page.
+import { mount } from 'svelte';
+import 'uplot/dist/uPlot.min.css';
+import './css/tokens.css';
+import './css/parts.css';
+import App from './App.svelte';
+
+mount(App, { target: document.getElementById('app')! });

@@ -1,0 +1,65 @@
+// Texts in two languages from one pair of flat JSON files. `{name}` is a placeholder; `key.one` and `key.other` are a plural.
+import en from '../i18n/en.json';
+import zh from '../i18n/zh.json';
+import type { Language } from './types';
+
+type Texts = typeof en;
+/** Every key, so that a misspelt one does not compile. */
+export type Key = keyof Texts;
+/** Stems of the keys that come in `.one` and `.other`. */
+export type PluralKey = Key extends infer K ? (K extends `${infer S}.other` ? S : never) : never;
+type Args = Record<string, string | number>;
+
+const FILES: Record<Language, Record<string, string>> = { en, zh };
+const STORE = 'sitewarden.language';
+
+function first(): Language {
+  const kept = localStorage.getItem(STORE);
+  if (kept === 'en' || kept === 'zh') return kept;
+  return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
+}
+
+class Speech {
+  language = $state<Language>(first());
+  /** BCP 47 tag for `lang` and Intl. */
+  get tag() { return this.language === 'zh' ? 'zh-CN' : 'en-GB'; }
+  use(language: Language) {
+    this.language = language;
+    localStorage.setItem(STORE, language);
+  }
+}
+export const speech = new Speech();
+
+function fill(text: string, args?: Args): string {
+  return args ? text.replace(/\{(\w+)\}/g, (all, name: string) => (name in args ? String(args[name]) : all)) : text;
+}
+
+export function t(key: Key, args?: Args): string {
+  return fill(FILES[speech.language][key] ?? key, args);
+}
+
+/** A counted phrase: picks `.one` or `.other` by the language's own rule; `{n}` is the number, grouped. */
+export function tn(key: PluralKey, n: number, args?: Args): string {
+  const form = speech.language === 'en' && n === 1 ? 'one' : 'other';
+  return fill(FILES[speech.language][`${key}.${form}`] ?? key, { n: count(n), ...args });
+}
+
+/** A text whose key is made from a value of the wire (a class, a kind); unknown values are shown as they are. */
+export function word(prefix: string, value: string): string {
+  return FILES[speech.language][`${prefix}.${value}`] ?? value.replaceAll('_', ' ');
+}
+
+const formats = new Map<string, Intl.NumberFormat>();
+/** A number with grouped thousands and a real minus. */
+export function count(n: number, digits = 0): string {
+  const key = `${speech.tag}/${digits}`;
+  let format = formats.get(key);
+  if (!format) formats.set(key, (format = new Intl.NumberFormat(speech.tag, { maximumFractionDigits: digits })));
+  return format.format(n).replace('-', '−');
+}
+
+/** A site's name in the page's language, and the other one beside it. */
+export function siteName(site: { name: string; name_zh: string }): [string, string] {
+  if (speech.language === 'zh' && site.name_zh) return [site.name_zh, site.name === site.name_zh ? '' : site.name];
+  return [site.name, site.name === site.name_zh ? '' : site.name_zh];
+}

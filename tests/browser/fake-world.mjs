@@ -1,0 +1,171 @@
+// Invented rows for the fake server: sites, gateways, devices, troubles and a history, the same for the same size.
+const NAMES = [['North Gate', '北门站'], ['Tunnel East', '东隧道'], ['Riverside', '滨河站'], ['Mall 2', '商场二期'], ['South Gate', '南门站'], ['East Gate', '东门站'], ['West Gate', '西门站'],
+  ['Tunnel West', '西隧道'], ['Harbour 1', '港口一站'], ['Airport Road', '机场路'], ['Lakeside', '湖畔园'], ['Hillside', '山前站'], ['Old Town', '老城站'], ['Bridge 1', '一号桥'],
+  ['Depot A', '车辆段甲'], ['Library', '图书馆'], ['Museum', '博物馆'], ['Stadium', '体育场'], ['Campus N', '北校区'], ['Plant 1', '一号厂房']];
+const MINUTE = 60_000, HOUR = 3_600_000;
+const fault = (code, severity, effect, en, zh, remedy, remedyZh) => ({
+  code, severity, effect, title: { en, zh }, remedy: { en: remedy, zh: remedyZh },
+  meaning: { en: `What was measured says: ${en}.`, zh: `测量结果表明：${zh}。` },
+});
+const FAULTS = [
+  fault('unreachable', 'critical', 'down', 'no answer on any check', '所有检查项均无应答', 'Check power and the cable at the switch port, then the device.', '先检查供电和交换机端口网线，再检查设备。'),
+  fault('port_closed', 'major', 'degraded', 'port does not answer', '端口无应答', 'Restart the service on the device, or correct the port.', '重启设备上的服务，或更正端口。'),
+  fault('clock_offset', 'minor', 'degraded', 'clock is off', '时钟偏差', 'Set the time server on the device.', '在设备上设置时间服务器。'),
+  fault('http_auth_rejected', 'minor', 'unknown', 'password rejected', '密码被拒绝', 'Correct user and password in the check.', '更正检查项中的用户名和密码。'),
+  fault('gateway_silent', 'critical', 'unknown', 'gateway silent', '网关失联', 'Check the uplink and power of the gateway.', '检查网关的上联网络和供电。'),
+];
+const ACTS = ['own_account', 'own_contacts', 'see_board', 'see_customers', 'edit_customers', 'see_sites', 'edit_sites', 'see_gateways', 'edit_gateways', 'see_devices', 'edit_devices', 'probe_devices',
+  'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'ack_tickets', 'close_tickets', 'assign_tickets', 'see_people', 'edit_people', 'see_duty', 'edit_duty', 'see_audit'];
+const CUSTOMER_ACTS = ['own_account', 'see_board', 'see_sites', 'see_devices', 'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets'];
+
+/** A world of `size` devices. */
+export function makeWorld(size, { role, mustChange, language }) {
+  const now = Date.now();
+  const siteCount = size === 0 ? 0 : Math.min(size <= 20 ? 1 : 20, Math.max(1, Math.ceil(size / 8)));
+  const sites = [], gateways = [], devices = [], incidents = [], tickets = [], latest = [];
+  for (let s = 0; s < siteCount; s++) {
+    const [name, name_zh] = NAMES[s % NAMES.length];
+    sites.push({ id: `site-${s}`, customer_id: 'customer-1', customer_name: 'Harbour Authority', name, name_zh, address: `${s + 1} Gate Road`, zone: 'Asia/Shanghai', datum: 'wgs84', lat: null, lon: null, contact_name: 'chen.yu', contact_phone: '+86 10 5555 0101' });
+    gateways.push({ id: `gw-${s}`, site_id: `site-${s}`, site_name: name, name: `GW-${String(s + 1).padStart(2, '0')}`, state: 'online', state_since: now - 9 * HOUR, last_heard_at: now - 900, enrolled_at: now - 400 * HOUR, revoked_at: null, cert_not_after: now + 9000 * HOUR, clock_offset_ms: 12, agent_version: '0.1.0', queue_records: 0, queue_bytes: 0, dropped_records: 0, config_version: 4, config_reported_version: 4, config_status: 'applied', config_error: '', heartbeat_s: 10 });
+    const own = Math.floor(size / siteCount) + (s < size % siteCount ? 1 : 0);
+    for (let d = 0; d < own; d++) {
+      const kind = d === 0 ? 'switch' : d === 1 ? 'nvr' : d === 2 ? 'access' : d === 3 ? 'ups' : 'camera';
+      const label = { switch: 'SW-1', nvr: 'R-1', access: 'door-1', ups: 'UPS-1' }[kind] ?? `cam-${String(d - 3).padStart(2, '0')}`;
+      devices.push({ id: `dev-${s}-${d}`, gateway_id: `gw-${s}`, site_id: `site-${s}`, parent_id: d === 0 ? null : `dev-${s}-0`, name: label, class: kind, address: `10.20.${s}.${(d % 250) + 1}`, place: d > 3 ? `lane ${d - 3}, pole P-${d}` : '', model: 'Sample IPC-4M', serial: `SMP-${s}-${d}`, firmware: '5.6.3', enabled: true, state: 'ok', state_since: now - 30 * HOUR, known_at: now - 4000, faults: [], position: d });
+    }
+  }
+  let seq = 100, number = 1030;
+  const bySite = (site) => devices.filter((device) => device.site_id === site.id);
+  const entry = (code) => FAULTS.find((one) => one.code === code);
+
+  function trouble({ device, gateway, code, ago, acked, evidence, unknown = 0 }) {
+    const { severity, effect } = entry(code);
+    const site = sites.find((one) => one.id === (device ?? gateway).site_id);
+    const at = Date.now() - ago, id = `inc-${++number}`;
+    const place = { site_id: site.id, site_name: site.name, site_name_zh: site.name_zh };
+    const incident = { id, ...place, gateway_id: device?.gateway_id ?? gateway.id, gateway_name: gateways.find((one) => one.id === (device?.gateway_id ?? gateway.id)).name, device_id: device?.id ?? null, device_name: device?.name ?? null, class: device?.class ?? null, code, severity, effect, opened_at: at, last_good_at: at - 30_000, first_bad_at: at - 5000, closed_at: null, evidence, ticket_id: `ticket-${number}`, ticket_number: number, unknown_devices: unknown };
+    const ticket = { id: `ticket-${number}`, number, ...place, zone: site.zone, device_id: device?.id ?? null, device_name: device?.name ?? null, gateway_name: incident.gateway_name, origin: 'machine', code, title: '', severity, effect, state: acked ? 'acked' : 'open', opened_at: at, acked_at: acked ? at + 3 * MINUTE : null, acked_by: acked ?? null, assignee_id: null, assignee: acked ?? null, closed_at: null, changed_at: at, incidents: [incident],
+      events: [{ seq: 1, kind: 'opened', occurred_at: at, recorded_at: at, actor: '', source: 'machine', body: { code, evidence } }, { seq: 2, kind: 'page_queued', occurred_at: at + 800, recorded_at: at + 800, actor: '', source: 'system', body: {} },
+        ...(acked ? [{ seq: 3, kind: 'acked', occurred_at: at + 3 * MINUTE, recorded_at: at + 3 * MINUTE, actor: acked, source: 'person', body: { via: 'link', note: 'On my way, 20 min.' } }] : [])],
+      pages: [{ id: `page-${number}-1`, ticket_id: `ticket-${number}`, account_id: 'u-2', account: 'li.wei', channel: 'email', address: 'li.wei@example.com', purpose: 'opened', state: 'sent', created_at: at + 800, sent_at: at + 1400, attempts: 1, last_answer: '250 2.0.0 queued' },
+        { id: `page-${number}-2`, ticket_id: `ticket-${number}`, account_id: 'u-2', account: 'li.wei', channel: 'webhook', address: 'https://hooks.example.com/noc', purpose: 'opened', state: acked ? 'sent' : 'failed', created_at: at + 800, sent_at: acked ? at + 2000 : null, attempts: acked ? 1 : 5, last_answer: acked ? '200' : '503 from the receiver' }] };
+    incidents.push(incident);
+    tickets.push(ticket);
+    if (device) {
+      device.state = effect;
+      device.state_since = at;
+      device.faults.push({ code, severity, effect, raised_at: at, last_good_at: at - 30_000, first_bad_at: at - 5000, check: 'icmp', evidence, flapping: false, incident_id: id, ticket_id: ticket.id });
+    }
+    latest.unshift({ id: `ev-${number}`, at, site_id: site.id, device_id: device?.id ?? '', text_code: code, transition: 'raised', name: device?.name ?? incident.gateway_name });
+    return ticket;
+  }
+  if (size >= 10) {
+    const first = bySite(sites[0]);
+    trouble({ device: first.at(-1), code: 'unreachable', ago: 396_000, evidence: JSON.stringify({ sent: 3, lost: 3, answer: 'connection refused' }) });
+    trouble({ device: first[1], code: 'clock_offset', ago: 10.6 * HOUR, acked: 'zhao.lin', evidence: JSON.stringify({ offset_ms: 94_210 }) });
+  }
+  if (size >= 100) {
+    gateways[1].state = 'silent';
+    gateways[1].state_since = now - 853_000;
+    gateways[1].last_heard_at = now - 883_000;
+    const dark = bySite(sites[1]);
+    for (const device of dark) Object.assign(device, { state: 'unknown', state_since: now - 853_000 });
+    trouble({ gateway: gateways[1], code: 'gateway_silent', ago: 853_000, acked: 'wang.min', evidence: 'no word for 30 s', unknown: dark.length });
+    trouble({ device: bySite(sites[2])[5], code: 'port_closed', ago: 28 * HOUR, acked: 'zhao.lin', evidence: '554: connection refused' });
+    bySite(sites[3]).slice(3, 6).forEach((device) => Object.assign(device, { state: 'maintenance', state_since: now - 2 * HOUR }));
+  }
+  if (size >= 10) tickets.push({ ...tickets[0], id: 'ticket-1001', number: 1001, origin: 'person', title: '2 号道闸不落杆, barrier stays open', code: '', effect: '', device_id: null, device_name: null, gateway_name: null, state: 'closed', closed_at: now - 20 * HOUR, opened_at: now - 26 * HOUR, acked_by: 'li.wei', acked_at: now - 25 * HOUR, incidents: [], pages: [], events: [{ seq: 1, kind: 'opened', occurred_at: now - 26 * HOUR, recorded_at: now - 26 * HOUR, actor: 'li.wei', source: 'person', body: {} }, { seq: 2, kind: 'closed', occurred_at: now - 20 * HOUR, recorded_at: now - 20 * HOUR, actor: 'li.wei', source: 'person', body: { reason: 'Motor replaced.' } }] });
+
+  const me = { id: 'u-1', login: 'admin', name: 'Ada', role, customer_id: role === 'customer' ? 'customer-1' : null, language, must_change: mustChange, csrf: 'fake-csrf', acts: role === 'customer' ? CUSTOMER_ACTS : ACTS };
+  const users = [{ ...me, disabled: false }, { id: 'u-2', login: 'li.wei', name: 'Li Wei', role: 'noc', customer_id: null, language: 'zh', disabled: false }, { id: 'u-3', login: 'zhao.lin', name: 'Zhao Lin', role: 'technician', customer_id: null, language: 'zh', disabled: true }];
+  const contacts = [{ id: 'c-1', channel: 'email', address: 'li.wei@example.com', template: '', enabled: true, tested_at: now - HOUR, test_error: null }, { id: 'c-2', channel: 'webhook', address: 'https://hooks.example.com/noc', template: '', enabled: true, tested_at: null, test_error: null }];
+  const duty = size ? [{ id: 'duty-1', site_id: null, account_id: 'u-2' }] : [];
+  const short = ({ events, pages, ...ticket }) => ticket;
+  const items = (list) => ({ body: { items: list, next: null } });
+
+  function board() {
+    const at = Date.now();
+    return { at, seq, counts: { leads_to_nobody: 0, gateways: gateways.length, gateways_online: gateways.filter((one) => one.state === 'online').length },
+      sites: sites.map((site) => ({ ...site, worst: 'ok', gateway: gateways.filter((one) => one.site_id === site.id).map((one) => ({ id: one.id, name: one.name, state: one.state, state_since: one.state_since, last_heard_at: one.last_heard_at })),
+        devices: bySite(site).map((one) => [one.id, one.name, one.class, one.state, one.state_since, one.parent_id, one.position]) })),
+      incidents: incidents.filter((one) => one.closed_at === null), tickets: tickets.filter((one) => one.state !== 'closed').map(short), latest };
+  }
+  function change(id, state) {
+    const device = devices.find((one) => one.id === id);
+    Object.assign(device, { state, state_since: Date.now() });
+    return { seq: ++seq, at: Date.now(), devices: [{ id, site_id: device.site_id, state, state_since: device.state_since }] };
+  }
+  function history(from, to) {
+    const step = (to - from) / 240, gap = [from + (to - from) * 0.6, from + (to - from) * 0.62];
+    const wave = (base, swing, k) => Array.from({ length: 240 }, (_, i) => { const at = Math.round(from + i * step); return [at, at > gap[0] && at < gap[1] ? null : Math.round((base + swing * Math.sin(i / 19) + swing * 0.4 * Math.sin(i * k)) * 100) / 100]; });
+    return { series: [{ check: 'icmp', metric: 'rtt_ms', source: 'blocks', step_ms: step, points: wave(4, 1.2, 1.7) }, { check: 'icmp', metric: 'loss_percent', source: 'blocks', step_ms: step, points: wave(2, 2, 2.3) }, { check: 'web', metric: 'elapsed_ms', source: 'rollup', step_ms: step, points: wave(140, 40, 1.1) }] };
+  }
+  function states(device, from, to) {
+    const w = to - from;
+    return [{ at: from - HOUR, state: 'ok', because: '' }, { at: from + w * 0.25, state: 'maintenance', because: '' }, { at: from + w * 0.29, state: 'ok', because: '' }, { at: from + w * 0.6, state: 'unknown', because: '' }, { at: from + w * 0.62, state: 'ok', because: '' }, { at: from + w * 0.84, state: 'degraded', because: 'port_closed' }, { at: from + w * 0.865, state: 'ok', because: '' },
+      ...(device.state === 'ok' ? [] : [{ at: Math.max(device.state_since, from), state: device.state, because: '' }])].map((one) => ({ ...one, at: Math.round(one.at) }));
+  }
+  function act(ticket, kind, body) {
+    const at = Date.now();
+    const to = { ack: 'acked', close: 'closed', reopen: 'open' }[kind];
+    if (to) ticket.state = to;
+    if (kind === 'ack') Object.assign(ticket, { acked_at: at, acked_by: me.name });
+    if (kind === 'close') ticket.closed_at = at;
+    if (kind === 'reopen') Object.assign(ticket, { closed_at: null, acked_at: null, acked_by: null });
+    if (kind === 'assign') Object.assign(ticket, { assignee_id: body.account_id, assignee: users.find((one) => one.id === body.account_id)?.name ?? null });
+    ticket.changed_at = at;
+    ticket.events = [...ticket.events, { seq: ticket.events.length + 1, kind: { ack: 'acked', close: 'closed', reopen: 'reopened', assign: 'assigned', note: 'note' }[kind], occurred_at: at, recorded_at: at, actor: me.name, source: 'person', body: { text: body.text, reason: body.reason, note: body.note, assignee: kind === 'assign' ? ticket.assignee : undefined } }];
+    return { body: ticket, delta: { seq: ++seq, at, tickets: [short(ticket)] } };
+  }
+  const missing = { status: 404, error: 'not_found', message: 'there is no such row', hint: 'it may have been removed' };
+
+  function answer(method, path, query, body) {
+    const [, first, id, third, fourth, fifth] = path.split('/').map(decodeURIComponent);
+    const get = method === 'GET';
+    switch (first) {
+      case 'me': if (body.language) me.language = body.language; return { body: me };
+      case 'board': return { body: board() };
+      case 'faults': return items(FAULTS);
+      case 'customers': return get ? items(size ? [{ id: 'customer-1', name: 'Harbour Authority', note: 'class A, 24 × 7', created_at: now, sites: sites.length }] : []) : { body: { id: 'customer-2', ...body } };
+      case 'sites': return !get ? { body: { id: 'site-0', ...body } } : id ? one(sites, id) : items(sites);
+      case 'gateways': return get ? items(gateways) : { body: { gateway: gateways[0], token: 'swt1.not.a.token', command: 'sitewarden-agent enrol --server https://noc.example.com --token swt1.not.a.token.0123456789abcdef0123456789abcdef' } };
+      case 'devices': {
+        if (!id) return get ? items(devices.filter((device) => !query.get('site_id') || device.site_id === query.get('site_id')).map(detail)) : { body: detail(devices[0]) };
+        const device = devices.find((found) => found.id === id);
+        if (!device) return missing;
+        if (third === 'events') return items([{ id: 'e2', at: device.state_since, received_at: device.state_since + 400, code: 'unreachable', transition: 'raised', check: 'icmp', last_good_at: null, first_bad_at: null, evidence: '{"sent":3,"lost":3}', clock_offset_ms: 12 }, { id: 'e1', at: now - 30 * HOUR, received_at: now - 29 * HOUR, code: '', transition: 'baseline', check: 'icmp', last_good_at: null, first_bad_at: null, evidence: '', clock_offset_ms: 12 }]);
+        if (third === 'states') return items(states(device, Number(query.get('from')), Number(query.get('to'))));
+        if (third === 'history') return { body: history(Number(query.get('from')), Number(query.get('to'))) };
+        if (third === 'probe') return { status: 202, body: { command_id: 'cmd-1' } };
+        return { body: detail(device) };
+      }
+      case 'commands': return { body: { id, state: 'done', result: '{"state":"down","outcomes":[{"check":"icmp","state":"silent"}]}' } };
+      case 'incidents': return items(incidents);
+      case 'tickets': {
+        if (!id) {
+          if (!get) { const made = { ...tickets[0], ...body, id: 'ticket-9', number: 1999, origin: 'person' }; tickets.push(made); return { body: made }; }
+          const want = query.get('state');
+          return items(tickets.filter((ticket) => (!query.get('device_id') || ticket.device_id === query.get('device_id')) && (!query.get('site_id') || ticket.site_id === query.get('site_id')) && (want === 'all' || !want || ticket.state === want)).map(short).sort((a, b) => b.number - a.number));
+        }
+        const ticket = tickets.find((found) => found.id === id || String(found.number) === id);
+        if (!ticket) return missing;
+        return third ? act(ticket, third, body) : { body: ticket };
+      }
+      case 'users': return third === 'contacts' ? (fourth ? { status: 202, body: { fifth } } : get ? items(id === 'u-2' ? contacts : []) : { body: contacts[0] }) : get ? items(users) : { body: { user: { ...users[1], ...body }, password: 'made-up-pass-word' } };
+      case 'duty': return get ? items(duty) : { body: { id: 'duty-2', ...body } };
+      case 'search': { const q = (query.get('q') ?? '').toLowerCase(); return { body: { devices: devices.filter((one) => one.name.toLowerCase().includes(q)).slice(0, 10).map(detail), sites: sites.filter((one) => one.name.toLowerCase().includes(q)).slice(0, 10), tickets: tickets.filter((one) => String(one.number).includes(q)).slice(0, 10).map(short) } }; }
+      default: return missing;
+    }
+  }
+  function one(list, id) {
+    const found = list.find((row) => row.id === id);
+    return found ? { body: found } : missing;
+  }
+  function detail(device) {
+    const site = sites.find((found) => found.id === device.site_id), gateway = gateways.find((found) => found.id === device.gateway_id);
+    const parent = devices.find((found) => found.id === device.parent_id);
+    return { ...device, site_name: site.name, site_name_zh: site.name_zh, zone: site.zone, checks: [{ name: 'icmp', kind: 'icmp', every_s: 30 }, { name: 'rtsp', kind: 'tcp', every_s: 60 }, { name: 'web', kind: 'http', every_s: 300 }],
+      chain: [{ kind: 'gateway', id: gateway.id, name: gateway.name, state: gateway.state }, ...(parent ? [{ kind: 'device', id: parent.id, name: parent.name, state: parent.state }] : []), { kind: 'device', id: device.id, name: device.name, state: device.state }] };
+  }
+  return { me, board, change, answer, devices, tickets, get seq() { return seq; } };
+}
