@@ -1,0 +1,38 @@
+//! The files that operators copy: each is read by the parser of the program it is for.
+
+use std::path::PathBuf;
+
+fn deploy(path: &str) -> (PathBuf, String) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(path);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    (path, text)
+}
+
+#[test]
+fn the_example_of_the_servers_file_is_accepted() {
+    let (path, _) = deploy("examples/server.toml");
+    let config = sitewarden_server::config::Config::read(&path).unwrap();
+    assert_eq!(config.public_url(), "https://watch.example.com");
+    assert_eq!(config.mqtt_host(), "watch.example.com");
+}
+
+#[test]
+fn the_example_of_the_agents_file_is_accepted() {
+    let (path, _) = deploy("examples/agent.toml");
+    let config = sitewarden_agent::config::Config::load(&path).unwrap();
+    assert_eq!(config.data_dir, PathBuf::from("/var/lib/sitewarden-agent"));
+}
+
+#[test]
+fn the_units_start_the_programs_with_the_files_of_the_guide() {
+    let (_, guide) = deploy("README.md");
+    for (unit, start) in [
+        ("sitewarden.service", "/usr/bin/sitewarden serve --config /etc/sitewarden/server.toml"),
+        ("sitewarden-agent.service", "/usr/bin/sitewarden-agent run --config /etc/sitewarden/agent.toml"),
+    ] {
+        let (_, text) = deploy(&format!("systemd/{unit}"));
+        assert!(text.contains(&format!("ExecStart={start}\n")), "{unit}");
+        assert!(text.contains("NoNewPrivileges=yes\n") && text.contains("ProtectSystem=strict\n"), "{unit}");
+        assert!(guide.contains(unit), "the guide does not speak of {unit}");
+    }
+}
