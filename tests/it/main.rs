@@ -1,6 +1,6 @@
 //! The one integration binary: stories of the whole system, and real peers that judge its parts.
 
-mod probe;
 mod deploy;
+mod probe;
 mod sim;
 mod tidy;
