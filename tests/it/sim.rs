@@ -17,8 +17,13 @@ use sitewarden_tests::{binary, until};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A site in a network that no other test and no demonstration uses.
-async fn site(network: u8) -> Site {
-    Site::start(&Plan { network, ..Plan::default() }).await.unwrap()
+async fn site() -> Site {
+    for network in 101..=254 {
+        if let Ok(site) = Site::start(&Plan { network, ..Plan::default() }).await {
+            return site;
+        }
+    }
+    panic!("every loopback network is taken");
 }
 
 /// What `sitewarden-agent probe` says of a simulated device: its state, and its fault codes in order.
@@ -65,7 +70,7 @@ async fn breaks(site: &Site, folder: &Path, id: &str, trouble: Trouble, state: &
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_device_of_the_site_is_well_to_the_agent() {
-    let (site, folder) = (site(101).await, tempfile::tempdir().unwrap());
+    let (site, folder) = (site().await, tempfile::tempdir().unwrap());
     for device in site.devices() {
         assert_eq!(probe(&site, device.id(), folder.path()).await, ("ok".into(), vec![]), "{}", device.id());
     }
@@ -73,7 +78,7 @@ async fn every_device_of_the_site_is_well_to_the_agent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_to_break_a_device_ends_in_its_fault() {
-    let (site, folder) = (site(102).await, tempfile::tempdir().unwrap());
+    let (site, folder) = (site().await, tempfile::tempdir().unwrap());
     let f = folder.path();
     breaks(&site, f, "cam-1", Trouble::Unplug, "down", &["unreachable"]).await;
     breaks(&site, f, "cam-1", Trouble::Password, "unknown", &["http_auth_rejected"]).await;
@@ -86,7 +91,7 @@ async fn each_way_to_break_a_device_ends_in_its_fault() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hangs_off_a_dead_switch_is_cut_off_with_it() {
-    let (site, folder) = (site(103).await, tempfile::tempdir().unwrap());
+    let (site, folder) = (site().await, tempfile::tempdir().unwrap());
     site.break_device("sw-1", Trouble::Unplug).unwrap();
     until("camera 4 is gone", PATIENCE, async || probe(&site, "cam-4", folder.path()).await.0 == "down")
         .await;
@@ -103,7 +108,7 @@ fn judge(program: &str, arguments: &[&str]) -> Result<String, String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn net_snmp_gets_answers_and_the_right_refusals() {
-    let site = site(104).await;
+    let site = site().await;
     let switch = format!("{}:{SNMP_PORT}", site.device("sw-1").unwrap().address());
     let ups = format!("{}:{SNMP_PORT}", site.device("ups-1").unwrap().address());
     tokio::task::spawn_blocking(move || {
@@ -120,7 +125,8 @@ async fn net_snmp_gets_answers_and_the_right_refusals() {
         let wrong_user = v3("nobody", AUTH_PASSWORD, "1.3.6.1.2.1.1.5.0").unwrap_err();
         assert!(wrong_user.contains("Unknown user name"), "{wrong_user}");
         let walk = ["-v2c", "-c", COMMUNITY, "-On", &ups, "1.3.6.1.2.1.33"];
-        assert_eq!(judge("snmpbulkwalk", &walk).unwrap().lines().count(), 12);
+        let rows = judge("snmpbulkwalk", &walk).unwrap();
+        assert_eq!(rows.lines().filter(|row| !row.contains("No more variables")).count(), 12, "{rows}");
     })
     .await
     .unwrap();
@@ -128,7 +134,7 @@ async fn net_snmp_gets_answers_and_the_right_refusals() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn curl_logs_in_by_digest_with_both_hashes() {
-    let site = site(105).await;
+    let site = site().await;
     for id in ["cam-1", "cam-2"] {
         let url = format!("http://{}:{WEB_PORT}/ISAPI/System/deviceInfo", site.device(id).unwrap().address());
         tokio::task::spawn_blocking(move || {
