@@ -211,7 +211,7 @@ impl Device {
     /// A device that has power and nothing wrong with it.
     pub fn new(blueprint: Blueprint) -> Self {
         let started_at = AtomicI64::new(now_ms());
-        Self { blueprint, condition: watch::Sender::default(), started_at, boots: AtomicU32::new(0) }
+        Self { blueprint, condition: watch::Sender::default(), started_at, boots: AtomicU32::new(1) }
     }
 
     /// The simulator's id.

@@ -4,14 +4,14 @@ const texts = {
     title: "Simulated site", lead: "Break a device here and watch Sitewarden notice.", devices: "Devices",
     pages: "Pages received", none: "Nothing yet.", mend: "mend", ok: "works", off: "cut off", other: "中文",
     gone: "The simulator does not answer. Is the demo still running?",
-    unplug: "unplug", slow: "slow", password: "password changed", clock: "clock wrong", port: "port down",
+    unplug: "unplug", is_unplug: "unplugged", slow: "slow", password: "password changed", clock: "clock wrong", port: "port down",
     certificate: "certificate expired",
   },
   zh: {
     title: "模拟站点", lead: "在这里弄坏设备，看看 Sitewarden 如何发现。", devices: "设备",
     pages: "收到的呼叫", none: "暂无。", mend: "修复", ok: "正常", off: "被断开", other: "English",
     gone: "模拟器没有应答，演示还在运行吗？",
-    unplug: "断电", slow: "变慢", password: "密码被改", clock: "时钟错误", port: "端口断开",
+    unplug: "断电", is_unplug: "已断电", slow: "变慢", password: "密码被改", clock: "时钟错误", port: "端口断开",
     certificate: "证书过期",
   },
 };
@@ -45,7 +45,7 @@ async function post(path, body) {
 
 function fill(row, device) {
   const bad = device.off || device.troubles.length > 0;
-  const state = device.troubles.map(text).join(", ") || (device.off ? text("off") : text("ok"));
+  const state = device.troubles.map((way) => texts[language][`is_${way}`] ?? text(way)).join(", ") || (device.off ? text("off") : text("ok"));
   const focused = [...row.querySelectorAll("button")].indexOf(document.activeElement);
   row.className = bad ? "bad" : "";
   const what = make("div", device.name + " ");
@@ -55,6 +55,7 @@ function fill(row, device) {
     acts.append(button(text(way), device.troubles.includes(way), () => post(`/devices/${device.id}/break`, { how: way })));
   }
   acts.append(button(text("mend"), undefined, () => post(`/devices/${device.id}/mend`, {})));
+  for (const each of acts.children) each.setAttribute("aria-label", `${each.textContent}: ${device.name}`);
   row.replaceChildren(what, acts);
   if (focused >= 0) row.querySelectorAll("button")[focused]?.focus();
 }

@@ -249,8 +249,8 @@ async fn people(client: &Client, password: &str, site: &Announcement) -> Result<
     let person = json!({
         "login": NOC, "name": "Li Wei", "role": "noc", "language": "en", "customer_id": null, "password": password,
     });
-    let person = client.post("/users", &person).await?;
-    let id = person["id"].as_str().context("the new person has no id")?;
+    let made = client.post("/users", &person).await?;
+    let id = made["user"]["id"].as_str().context("the new person has no id")?;
     for (channel, address) in [("webhook", site.webhook.as_str()), ("email", "li.wei@demo.invalid")] {
         let contact = json!({ "channel": channel, "address": address, "template": "" });
         client.post(&format!("/users/{id}/contacts"), &contact).await?;
