@@ -65,7 +65,7 @@ pub fn buckets(points: &[(i64, f64)], step_ms: i64) -> BTreeMap<i64, Bucket> {
 pub fn step_ms(from: i64, to: i64, points: i64, finest_ms: i64) -> i64 {
     let points = points.clamp(10, POINTS_MAX);
     let wanted = (to - from).max(1).div_euclid(points).max(1);
-    wanted.div_ceil(finest_ms) * finest_ms
+    (wanted + finest_ms - 1) / finest_ms * finest_ms
 }
 
 /// A series with explicit gaps: between two buckets that are further apart than `gap_ms` stands a

@@ -225,7 +225,7 @@ async fn one(app: &App, packet: &Upstream) {
         match receive(app, &packet.gateway, packet.up, &packet.bytes, now).await {
             Ok(replies) => {
                 for (down, bytes) in replies {
-                    app.gateways.send(&packet.gateway, down, bytes);
+                    app.gateways.send(&packet.gateway, down, bytes).await;
                 }
                 return;
             }

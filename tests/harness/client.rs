@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::response::Response;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -67,8 +68,30 @@ impl Client {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    /// GET of an answer that has no end: its beginning, and its body for who wants to read on.
+    pub async fn open(&self, path: &str) -> (Answer, Body) {
+        let response = self.request(Method::GET, path, None).await;
+        let (parts, body) = response.into_parts();
+        if parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
+            return (Answer { status: parts.status, headers: parts.headers, text: String::new() }, body);
+        }
+        let bytes = to_bytes(body, 64 << 20).await.expect("the body ends");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        (Answer { status: parts.status, headers: parts.headers, text }, Body::empty())
+    }
+
     /// Any method.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let (parts, body) = self.request(method, path, body).await.into_parts();
+        let bytes = to_bytes(body, 64 << 20).await.expect("the body ends");
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Response {
         let mut request = Request::builder().method(method).uri(path);
         if !self.cookie.is_empty() {
             request = request.header(header::COOKIE, &self.cookie).header("x-csrf-token", &self.csrf);
@@ -82,13 +105,6 @@ impl Client {
         };
         let mut request = request.body(body).expect("a request");
         request.extensions_mut().insert(ConnectInfo(self.from));
-        let response = self.router.clone().oneshot(request).await.expect("the router answers");
-        let (parts, body) = response.into_parts();
-        let bytes = to_bytes(body, 64 << 20).await.expect("the body ends");
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            text: String::from_utf8_lossy(&bytes).into_owned(),
-        }
+        self.router.clone().oneshot(request).await.expect("the router answers")
     }
 }

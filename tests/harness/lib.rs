@@ -3,6 +3,11 @@
 
 mod binary;
 pub mod database;
+pub mod desk;
+pub mod world;
+pub mod pager;
+pub mod gateway;
+pub mod client;
 pub mod peer;
 #[path = "../sim/site.rs"]
 pub mod sim;

@@ -3,4 +3,9 @@
 mod deploy;
 mod probe;
 mod sim;
+mod story;
 mod tidy;
+mod people;
+mod permission;
+mod scope;
+mod live;

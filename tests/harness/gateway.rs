@@ -1,0 +1,202 @@
+//! A gateway in a story: the agent's real mind on a disk that is a map, in front of devices whose
+//! condition the story sets. Its packets are the real bytes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sitewarden_agent::core::{Command, Core, Kept, Setup};
+use sitewarden_agent::probe::{Finding, Outcome, OutcomeState};
+use sitewarden_agent::session::Record;
+use sitewarden_proto::id::GatewayId;
+use sitewarden_proto::topic::{Down, Up};
+
+/// How a device answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// Every check is good.
+    Fine,
+    /// Nothing answers.
+    Dead,
+    /// One check sees one fault; the others are good.
+    Faulty {
+        /// The check.
+        check: String,
+        /// The fault code.
+        code: String,
+    },
+    /// One check's credentials are rejected; the others are good.
+    Rejects {
+        /// The check.
+        check: String,
+        /// The fault code.
+        code: String,
+    },
+}
+
+/// A gateway in a story.
+pub struct Gateway {
+    /// Its id.
+    pub id: GatewayId,
+    core: Core,
+    disk: BTreeMap<u64, Record>,
+    conditions: BTreeMap<String, Condition>,
+    /// Whether packets get through.
+    linked: bool,
+    /// Whether it has power.
+    running: bool,
+    will: Vec<u8>,
+    sessions: u64,
+    /// How far its clock is ahead, ms.
+    pub ahead_ms: i64,
+}
+
+impl Gateway {
+    /// A gateway that was just enrolled and has not connected yet.
+    pub fn new(id: GatewayId, command_key: Vec<u8>, now: Timestamp) -> Self {
+        let setup = Setup {
+            gateway: id.clone(),
+            local: Vec::new(),
+            heartbeat: Duration::from_secs(30),
+            block: Duration::from_secs(300),
+            command_key,
+            spare_epoch: 99,
+            kept: Kept { epoch: 7, tail: 1, head: 0, ..Kept::default() },
+        };
+        Self {
+            id,
+            core: Core::new(now, setup),
+            disk: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            linked: false,
+            running: true,
+            will: Vec::new(),
+            sessions: 0,
+            ahead_ms: 0,
+        }
+    }
+
+    /// Sets how a device answers from now on.
+    pub fn set(&mut self, device: &str, condition: Condition) {
+        self.conditions.insert(device.to_owned(), condition);
+    }
+
+    /// Whether the connection stands.
+    pub fn is_linked(&self) -> bool {
+        self.linked
+    }
+
+    /// The connection comes up.
+    pub fn connect(&mut self, now: Timestamp) {
+        self.sessions += 1;
+        self.linked = true;
+        let now = self.own(now);
+        self.will = self.core.will(now, self.sessions);
+        self.core.handle_connected(now, self.sessions);
+    }
+
+    /// The connection breaks; the will that the broker would publish.
+    pub fn disconnect(&mut self, now: Timestamp) -> Vec<u8> {
+        self.linked = false;
+        self.core.handle_disconnected(self.own(now));
+        std::mem::take(&mut self.will)
+    }
+
+    /// The power goes: it neither looks nor speaks.
+    pub fn stop(&mut self, now: Timestamp) -> Vec<u8> {
+        self.running = false;
+        self.disconnect(now)
+    }
+
+    /// The power comes back.
+    pub fn start(&mut self, now: Timestamp) {
+        self.running = true;
+        self.connect(now);
+    }
+
+    /// What the server answered.
+    pub fn receive(&mut self, now: Timestamp, down: Down, bytes: &[u8]) {
+        let now = self.own(now);
+        self.core.handle_packet(now, down, bytes);
+    }
+
+    /// Lets the mind work until nothing is left to do now; the packets that leave.
+    pub fn work(&mut self, now: Timestamp) -> Vec<(Up, Vec<u8>)> {
+        let mut packets = Vec::new();
+        if !self.running {
+            return packets;
+        }
+        let now = self.own(now);
+        if self.core.poll_timeout().is_some_and(|due| due <= now) {
+            self.core.handle_timeout(now);
+        }
+        while let Some(command) = self.core.next_command() {
+            match command {
+                Command::RunCheck { device, check } => {
+                    let outcome = self.outcome(device.as_str(), &check);
+                    self.core.handle_outcome(now, &device, &check, outcome);
+                }
+                Command::Append(batch) => {
+                    let head = batch.records.last().map(|record| record.last);
+                    self.disk.extend(batch.records.into_iter().map(|record| (record.seq, record)));
+                    if let Some(head) = head {
+                        self.core.handle_appended(head);
+                    }
+                }
+                Command::Read { from } => {
+                    let records: Vec<Record> = self.disk.range(from..).map(|(_, r)| r.clone()).collect();
+                    self.core.handle_records(now, &records);
+                }
+                Command::Send { up, bytes } => packets.push((up, bytes)),
+                Command::Delete { upto } => self.disk.retain(|seq, _| *seq > upto),
+                Command::NewEpoch { .. } | Command::RaiseFloor { .. } => {}
+            }
+        }
+        packets
+    }
+
+    /// How many records wait for the server.
+    pub fn waiting(&self) -> usize {
+        self.disk.len()
+    }
+
+    fn own(&self, now: Timestamp) -> Timestamp {
+        sitewarden_agent::clock::from_ms(now.as_millisecond() + self.ahead_ms)
+    }
+
+    fn outcome(&self, device: &str, check: &str) -> Outcome {
+        let outcome = |state, code: Option<&str>| Outcome {
+            check: check.to_owned(),
+            state,
+            faults: code
+                .map(|code| Finding {
+                    code: code.to_owned().into(),
+                    evidence: BTreeMap::from([("text".to_owned(), format!("{check} saw {code}").into())]),
+                })
+                .into_iter()
+                .collect(),
+            values: if state == OutcomeState::Good { vec![("rtt_ms".to_owned(), 2.5)] } else { Vec::new() },
+            facts: BTreeMap::new(),
+            elapsed_ms: 3,
+        };
+        match self.conditions.get(device).unwrap_or(&Condition::Fine) {
+            Condition::Dead => outcome(OutcomeState::Silent, Some(silence(check))),
+            Condition::Faulty { check: at, code } if at == check => outcome(OutcomeState::Bad, Some(code)),
+            Condition::Rejects { check: at, code } if at == check => outcome(OutcomeState::Rejected, Some(code)),
+            Condition::Fine | Condition::Faulty { .. } | Condition::Rejects { .. } => {
+                outcome(OutcomeState::Good, None)
+            }
+        }
+    }
+}
+
+/// The fault code of a check that got no answer; in stories a check is named after its kind.
+fn silence(check: &str) -> &'static str {
+    match check {
+        "icmp" => "icmp_silent",
+        "http" => "http_silent",
+        "snmp" => "snmp_silent",
+        "ntp" => "ntp_silent",
+        _ => "port_closed",
+    }
+}

@@ -1,0 +1,6 @@
+//! Stories of the whole system under a hand-turned clock, each on both databases.
+
+mod ack;
+mod replay;
+mod ticket;
+mod trouble;
