@@ -203,10 +203,13 @@ impl Reading {
     }
 
     /// Adds something the device says about itself, cut to a bearable length.
-    pub(crate) fn fact(mut self, name: impl Into<String>, text: &str) -> Self {
-        if self.facts.len() < MAX_FACTS {
-            self.facts.insert(name.into(), clip(text));
-        }
+    pub(crate) fn fact(self, name: impl Into<String>, text: &str) -> Self {
+        if self.facts.len() < MAX_FACTS { self.note(name, text) } else { self }
+    }
+
+    /// Adds a fact about the run itself, however many the device has given; each probe has only a few.
+    pub(crate) fn note(mut self, name: impl Into<String>, text: &str) -> Self {
+        self.facts.insert(name.into(), clip(text));
         self
     }
 }

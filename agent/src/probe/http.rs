@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::tls::{Certificate, Tls, is_obsolete};
-use super::{OutcomeState, Reading, clip, resolve};
+use super::{Failure, OutcomeState, Reading, clip, resolve};
 use crate::config::{self, HttpAuth};
 
 /// Bytes of a page that are read in search of the expected text; the rest is left unread.
@@ -210,22 +210,26 @@ fn facts(mut reading: Reading, response: &Response) -> Reading {
 /// Names what went wrong before there was a status to judge.
 fn unanswered(error: &reqwest::Error, target: std::net::SocketAddr) -> Reading {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut io = None;
     let mut last = error.to_string();
     while let Some(inner) = cause {
         last = inner.to_string();
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            match io.get_ref().and_then(|boxed| boxed.downcast_ref::<rustls::Error>()) {
-                Some(tls) => return failed_tls(tls, target),
-                None => return super::Failure::from_io(io, target).into_reading("http_silent"),
-            }
-        }
         if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
             return failed_tls(tls, target);
         }
-        cause = inner.source();
+        // A socket error hides what it wraps from `source`, which names only what lies below that.
+        let found = inner.downcast_ref::<std::io::Error>();
+        io = found.or(io);
+        cause = match found.and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => inner.source(),
+        };
+    }
+    if let Some(io) = io {
+        return Failure::from_io(io, target).into_reading("http_silent");
     }
     let text = format!("{target} gave no valid HTTP answer: {last}");
-    Reading::good().fault(OutcomeState::Silent, "http_silent", &text, [("reason", Value::from("invalid"))])
+    Reading::good().fault(OutcomeState::Bad, "http_silent", &text, [("reason", Value::from("invalid"))])
 }
 
 fn failed_tls(error: &rustls::Error, target: std::net::SocketAddr) -> Reading {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::until;
 
 /// How long a peer may take until it listens; the machine may be busy compiling.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// A UDP port of 127.0.0.1 that nobody uses at this moment.
 pub fn free_udp_port() -> u16 {
