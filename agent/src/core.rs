@@ -1,0 +1,545 @@
+//! The gateway's whole mind, without hands: what it is told (outcomes, packets, the passing of time) goes in
+//! through `handle_*`, what is to be done comes out of [`Core::next_command`]. It does no IO and reads no
+//! clock, so a test can play a week of a site in milliseconds and with the same code that runs on site.
+//!
+//! ```text
+//! outcome → judge (model) → verdicts → events ─┐
+//!         → gather ──────────→ metric blocks ──┤→ Append → (committed) → Read → Send → ack → Delete
+//! config, commands ──────────→ reports ────────┘
+//! ```
+//!
+//! Numbers are given out here, one after the other, but nothing is sent before the disk has it.
+
+mod desired;
+mod judge;
+mod orders;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prost::Message;
+use sitewarden_proto::envelope::{self, Codec};
+use sitewarden_proto::id::{DeviceId, GatewayId};
+use sitewarden_proto::limits::{EVIDENCE_MAX, WIRE_VERSION};
+use sitewarden_proto::topic::{Down, Up};
+use sitewarden_proto::wire::{Ack, Envelope, Event, Session as Birth, Transition};
+
+use crate::clock::{after, from_ms};
+use crate::config::Device;
+use crate::gather::{Gather, Sample};
+use crate::probe::{Outcome, OutcomeState};
+use crate::schedule::{Ran, Schedule};
+use crate::session::{Record, RecordKind, Session};
+use crate::verdict::{Change, ChangeKind, Standing, Verdicts};
+
+use desired::Desired;
+use judge::Judge;
+use orders::Orders;
+
+/// Samples are committed to disk at most this often.
+const STAGE_EVERY: Duration = Duration::from_secs(1);
+
+/// What the core is born with.
+#[derive(Debug)]
+pub struct Setup {
+    /// This gateway.
+    pub gateway: GatewayId,
+    /// Devices of the local file.
+    pub local: Vec<Device>,
+    /// How often a Session is published.
+    pub heartbeat: Duration,
+    /// How long a metric block is gathered.
+    pub block: Duration,
+    /// Ed25519 public key that commands are verified with; empty refuses them all.
+    pub command_key: Vec<u8>,
+    /// A random number for the epoch that becomes necessary if this queue turns out to be an old copy.
+    pub spare_epoch: u64,
+    /// What the disk remembers.
+    pub kept: Kept,
+}
+
+/// What the disk queue remembers over a restart.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Epoch of the numbers.
+    pub epoch: u64,
+    /// Oldest record; `head + 1` when there is none.
+    pub tail: u64,
+    /// Newest record.
+    pub head: u64,
+    /// Samples of the open block.
+    pub samples: Vec<Sample>,
+    /// Faults that stood.
+    pub standing: Vec<Standing>,
+    /// The configuration that proved itself: version and TOML text.
+    pub config: Option<(u64, String)>,
+    /// A newer one that has yet to prove itself.
+    pub trial: Option<(u64, String)>,
+    /// Commands seen, and whether they were answered for good.
+    pub commands: BTreeMap<String, bool>,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug)]
+pub enum Command {
+    /// Run a check; its outcome comes back through [`Core::handle_outcome`].
+    RunCheck {
+        /// The device.
+        device: DeviceId,
+        /// The check of that device.
+        check: String,
+    },
+    /// Commit this in one transaction, then call [`Core::handle_appended`].
+    Append(Batch),
+    /// Read records from this number on and hand them to [`Core::handle_records`].
+    Read {
+        /// First number wanted.
+        from: u64,
+    },
+    /// Publish this.
+    Send {
+        /// Topic.
+        up: Up,
+        /// Payload.
+        bytes: Vec<u8>,
+    },
+    /// Delete the records up to and including this number.
+    Delete {
+        /// Last number to delete.
+        upto: u64,
+    },
+    /// The numbers belong to this epoch from now on.
+    NewEpoch {
+        /// The epoch.
+        epoch: u64,
+    },
+    /// The server's time, which is a lower bound of ours.
+    RaiseFloor {
+        /// The server's time.
+        at: Timestamp,
+    },
+}
+
+/// One transaction of the disk queue.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// New records.
+    pub records: Vec<Record>,
+    /// Samples of the open block.
+    pub samples: Vec<Sample>,
+    /// The open block was closed: forget the samples staged before.
+    pub drop_samples: bool,
+    /// The faults that stand, if that changed.
+    pub standing: Option<Vec<Standing>>,
+    /// The configuration, if that changed.
+    pub config: Option<ConfigChange>,
+    /// Commands seen, and whether they were answered for good.
+    pub journal: Vec<(String, bool)>,
+    /// When.
+    pub at_ms: i64,
+}
+
+impl Batch {
+    fn is_urgent(&self) -> bool {
+        !self.records.is_empty() || self.standing.is_some() || self.config.is_some() || !self.journal.is_empty()
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.is_urgent() && self.samples.is_empty() && !self.drop_samples
+    }
+}
+
+/// What becomes of the stored configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigChange {
+    /// A new one is on trial.
+    Trial(u64, String),
+    /// The one on trial proved itself.
+    Confirm,
+    /// The one on trial failed.
+    Revert,
+}
+
+/// The mind of one gateway.
+#[derive(Debug)]
+pub struct Core {
+    gateway: GatewayId,
+    heartbeat: Duration,
+    spare_epoch: u64,
+    schedule: Schedule,
+    judge: Judge,
+    verdicts: Verdicts,
+    gather: Gather,
+    session: Session,
+    desired: Desired,
+    orders: Orders,
+    /// Devices that have not yet been seen entirely good since their configuration was applied.
+    unbaselined: BTreeSet<DeviceId>,
+    commands: VecDeque<Command>,
+    batch: Batch,
+    staged_at: Timestamp,
+    last_seq: u64,
+    is_reading: bool,
+    born_at: Timestamp,
+    beat_at: Option<Timestamp>,
+    clock_is_guess: bool,
+    stats: Stats,
+}
+
+/// Counters that the Session reports and an operator can see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Records in the queue.
+    pub queue_records: u64,
+    /// Bytes of the queue.
+    pub queue_bytes: u64,
+    /// Records that the bounds of the queue dropped, ever.
+    pub dropped_records: u64,
+    /// Packets from the server that were refused.
+    pub refused_packets: u64,
+}
+
+impl Core {
+    /// Wakes up with what the disk remembers.
+    pub fn new(now: Timestamp, setup: Setup) -> Self {
+        let Setup { gateway, local, heartbeat, block, command_key, spare_epoch, kept } = setup;
+        let mut gather = Gather::new(block);
+        gather.restore(kept.samples);
+        let mut core = Self {
+            gateway,
+            heartbeat,
+            spare_epoch,
+            schedule: Schedule::default(),
+            judge: Judge::default(),
+            verdicts: Verdicts::restore(&kept.standing),
+            gather,
+            session: Session::new(kept.epoch, kept.tail, kept.head),
+            desired: Desired::new(local),
+            orders: Orders::new(command_key, kept.commands),
+            unbaselined: BTreeSet::new(),
+            commands: VecDeque::new(),
+            batch: Batch::default(),
+            staged_at: now,
+            last_seq: kept.head,
+            is_reading: false,
+            born_at: now,
+            beat_at: None,
+            clock_is_guess: false,
+            stats: Stats::default(),
+        };
+        core.wake_config(now, kept.config, kept.trial);
+        core.wake_orders(now);
+        core
+    }
+
+    /// The device as it is configured now.
+    pub fn find_device(&self, id: &DeviceId) -> Option<&Device> {
+        self.desired.find(id)
+    }
+
+    /// All devices.
+    pub fn devices(&self) -> &[Device] {
+        self.desired.devices()
+    }
+
+    /// The version of the configuration that is applied; 0 for none.
+    pub fn config_version(&self) -> u64 {
+        self.desired.version()
+    }
+
+    /// What the queue holds now.
+    pub fn handle_queue(&mut self, queue_records: u64, queue_bytes: u64, dropped_records: u64) {
+        self.stats = Stats { queue_records, queue_bytes, dropped_records, ..self.stats };
+    }
+
+    /// Whether the clock is only a guess.
+    pub fn handle_clock(&mut self, is_guess: bool) {
+        self.clock_is_guess = is_guess;
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// A check came back.
+    pub fn handle_outcome(&mut self, now: Timestamp, device: &DeviceId, check: &str, outcome: Outcome) {
+        let ran = match outcome.state {
+            OutcomeState::Good | OutcomeState::Bad | OutcomeState::NotPermitted => Ran::Answered,
+            OutcomeState::Silent => Ran::Silent,
+            OutcomeState::Rejected => Ran::Rejected,
+        };
+        self.schedule.finished(now, device, check, ran);
+        let Some(device) = self.desired.find(device).filter(|d| d.find_check(check).is_some()).cloned() else {
+            return;
+        };
+        let samples = self.gather.add(now, &device.id, check, &outcome.values);
+        self.batch.samples.extend(samples);
+        let judged = self.judge.add(now, &device, check, outcome);
+        self.schedule.hurry(now, &device.id, &judged.hurry);
+        let mut changes = Vec::new();
+        for run in judged.runs {
+            changes.extend(self.verdicts.observe(now, &device.id, &run.check, run.rule, &run.bad));
+        }
+        self.record_changes(now, changes);
+        if self.unbaselined.contains(&device.id) && self.judge.is_all_good(&device) && self.verdicts.is_quiet(&device.id)
+        {
+            self.unbaselined.remove(&device.id);
+            self.record_baseline(now, &device.id);
+        }
+        self.order_outcome(now, &device.id, check);
+        self.flush(now);
+    }
+
+    /// The connection stands.
+    pub fn handle_connected(&mut self, now: Timestamp, session_id: u64) {
+        self.session.connected(session_id);
+        self.is_reading = false;
+        self.born_at = now;
+        self.beat_at = Some(now);
+        self.handle_timeout(now);
+    }
+
+    /// The connection is gone.
+    pub fn handle_disconnected(&mut self, _now: Timestamp) {
+        self.session.disconnected();
+        self.beat_at = None;
+    }
+
+    /// The server says something.
+    pub fn handle_packet(&mut self, now: Timestamp, down: Down, bytes: &[u8]) {
+        let handled = match down {
+            Down::Ack => envelope::decode_message(bytes).map(|ack| self.handle_ack(now, &ack)),
+            Down::Command => envelope::decode_message(bytes).map(|signed| self.handle_order(now, &signed)),
+            Down::DesiredConfig => envelope::decode_message(bytes).map(|config| self.handle_config(now, &config)),
+        };
+        if let Err(error) = handled {
+            self.stats.refused_packets += 1;
+            tracing::warn!(%error, topic = ?down, "refused a packet from the server");
+        }
+        self.flush(now);
+    }
+
+    fn handle_ack(&mut self, now: Timestamp, ack: &Ack) {
+        self.commands.push_back(Command::RaiseFloor { at: from_ms(ack.server_at_ms) });
+        self.config_reached_server(now);
+        if ack.watch_seconds > 0 {
+            self.watch(now, ack.watch_seconds);
+        }
+        let acked = self.session.ack(now, ack);
+        if acked.is_ahead {
+            tracing::warn!("the server knows more than this queue: it is an old copy, beginning a new epoch");
+            self.session.renumbered(self.spare_epoch);
+            self.spare_epoch = self.spare_epoch.rotate_left(17) ^ 0x9e37_79b9_7f4a_7c15;
+            self.commands.push_back(Command::NewEpoch { epoch: self.session.epoch() });
+            self.beat_at = Some(now);
+        }
+        if let Some(upto) = acked.delete_upto {
+            self.commands.push_back(Command::Delete { upto });
+        }
+        if let Some(gap) = acked.gap {
+            self.send_envelope(&gap);
+        }
+    }
+
+    /// Everything up to `head` is on disk.
+    pub fn handle_appended(&mut self, head: u64) {
+        self.session.committed(head);
+        self.read_more();
+    }
+
+    /// Records that were asked for, in order of their numbers; empty if there are none.
+    pub fn handle_records(&mut self, now: Timestamp, records: &[Record]) {
+        self.is_reading = false;
+        let envelopes = self.session.take(now, records);
+        for envelope in &envelopes {
+            self.send_envelope(envelope);
+        }
+        if !envelopes.is_empty() {
+            self.read_more();
+        }
+    }
+
+    /// Time has passed: at least [`Core::poll_timeout`] is due.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        for (device, check) in self.schedule.start_due(now) {
+            self.commands.push_back(Command::RunCheck { device, check });
+        }
+        let changes = self.verdicts.settle(now);
+        self.record_changes(now, changes);
+        self.config_timeout(now);
+        self.session.timeout(now);
+        if self.beat_at.is_some_and(|at| at <= now) {
+            self.beat_at = Some(after(now, self.heartbeat));
+            self.send_birth(now, true);
+        }
+        self.flush(now);
+    }
+
+    /// When [`Core::handle_timeout`] is to be called at the latest.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let stage = (!self.batch.samples.is_empty()).then(|| after(self.staged_at, STAGE_EVERY));
+        [
+            self.schedule.next_due(),
+            self.verdicts.next_due(),
+            self.gather.next_due(),
+            self.session.next_due(),
+            self.desired.next_due(),
+            self.beat_at,
+            stage,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The next thing to do; None when all is done.
+    pub fn next_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// What the connection announces for the case that it breaks.
+    pub fn will(&self, now: Timestamp, session_id: u64) -> Vec<u8> {
+        self.birth(now, session_id, false)
+    }
+
+    fn send_birth(&mut self, now: Timestamp, online: bool) {
+        if let Some(session_id) = self.session.session_id() {
+            let bytes = self.birth(now, session_id, online);
+            self.commands.push_back(Command::Send { up: Up::Session, bytes });
+        }
+    }
+
+    fn birth(&self, now: Timestamp, session_id: u64, online: bool) -> Vec<u8> {
+        let (tail_seq, head_seq) = self.session.range();
+        let birth = Birth {
+            online,
+            session_id,
+            epoch: self.session.epoch(),
+            head_seq,
+            tail_seq,
+            sent_at_ms: now.as_millisecond(),
+            started_at_ms: self.born_at.as_millisecond(),
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            wire_version: u32::from(WIRE_VERSION),
+            config_version: self.desired.version(),
+            heartbeat_s: u32::try_from(self.heartbeat.as_secs()).unwrap_or(u32::MAX),
+            queue_records: self.stats.queue_records,
+            queue_bytes: self.stats.queue_bytes,
+            dropped_records: self.stats.dropped_records,
+            clock_synchronised: !self.clock_is_guess,
+        };
+        envelope::encode_message(&birth, Codec::None).unwrap_or_default()
+    }
+
+    fn watch(&mut self, now: Timestamp, seconds: u32) {
+        let seconds = seconds.min(sitewarden_proto::limits::WATCH_MAX_S);
+        self.gather.watch(after(now, Duration::from_secs(u64::from(seconds))));
+    }
+
+    fn send_envelope(&mut self, envelope: &Envelope) {
+        use sitewarden_proto::wire::envelope::Body;
+        let up = match &envelope.body {
+            Some(Body::Events(_) | Body::Gap(_)) | None => Up::Events,
+            Some(Body::Metrics(_)) => Up::Metrics,
+            Some(Body::CommandResult(_)) => Up::CommandResult,
+            Some(Body::ReportedConfig(_)) => Up::ReportedConfig,
+            Some(Body::Discovered(_)) => Up::Discovered,
+        };
+        match envelope::encode(envelope, Codec::Zstd) {
+            Ok(bytes) => self.commands.push_back(Command::Send { up, bytes }),
+            Err(error) => tracing::error!(%error, seq = envelope.first_seq, "a record cannot be sent"),
+        }
+    }
+
+    fn read_more(&mut self) {
+        if !self.is_reading && let Some(from) = self.session.wants() {
+            self.is_reading = true;
+            self.commands.push_back(Command::Read { from });
+        }
+    }
+
+    /// Gives a record its number.
+    fn record(&mut self, now: Timestamp, kind: RecordKind, bytes: Vec<u8>) {
+        self.last_seq += 1;
+        let seq = self.last_seq;
+        self.batch.records.push(Record { seq, last: seq, kind, at_ms: now.as_millisecond(), bytes });
+    }
+
+    fn record_changes(&mut self, now: Timestamp, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        for mut change in changes {
+            let parent = self.desired.find(&change.device).and_then(|d| d.parent.clone());
+            if let Some(parent) = parent.filter(|p| self.verdicts.stands(p, crate::model::UNREACHABLE)) {
+                change.evidence.insert("parent_unreachable".into(), parent.to_string().into());
+            }
+            let event = event(&change);
+            self.record(now, RecordKind::Event, event.encode_to_vec());
+        }
+        self.batch.standing = Some(self.verdicts.standing());
+    }
+
+    fn record_baseline(&mut self, now: Timestamp, device: &DeviceId) {
+        let event = Event {
+            device_id: device.to_string(),
+            transition: Transition::Baseline.into(),
+            at_ms: now.as_millisecond(),
+            last_good_at_ms: now.as_millisecond(),
+            ..Event::default()
+        };
+        self.record(now, RecordKind::Event, event.encode_to_vec());
+    }
+
+    /// Closes what is due and hands the batch over: facts at once, samples once a second.
+    fn flush(&mut self, now: Timestamp) {
+        let blocks = self.gather.close_due(now);
+        if !blocks.is_empty() {
+            self.batch.samples.clear();
+            self.batch.drop_samples = true;
+        }
+        for block in blocks {
+            self.record(now, RecordKind::Metrics, block);
+        }
+        let is_time = after(self.staged_at, STAGE_EVERY) <= now;
+        if self.batch.is_urgent() || (is_time && !self.batch.is_empty()) {
+            self.staged_at = now;
+            let batch = Batch { at_ms: now.as_millisecond(), ..std::mem::take(&mut self.batch) };
+            self.commands.push_back(Command::Append(batch));
+        }
+        self.read_more();
+    }
+}
+
+fn event(change: &Change) -> Event {
+    let ms = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_millisecond);
+    let transition = match change.kind {
+        ChangeKind::Raised => Transition::Raised,
+        ChangeKind::Cleared => Transition::Cleared,
+        ChangeKind::FlapBegan => Transition::FlapBegan,
+        ChangeKind::FlapEnded => Transition::FlapEnded,
+    };
+    let mut evidence = change.evidence.clone();
+    let mut evidence_json = serde_json::to_string(&evidence).unwrap_or_default();
+    while evidence_json.len() > EVIDENCE_MAX {
+        // The longest value goes first; what is left still says the most.
+        let longest = evidence.iter().max_by_key(|(_, value)| value.to_string().len()).map(|(key, _)| key.clone());
+        let Some(key) = longest else { break };
+        evidence.remove(&key);
+        evidence_json = serde_json::to_string(&evidence).unwrap_or_default();
+    }
+    Event {
+        device_id: change.device.to_string(),
+        fault_code: change.code.to_string(),
+        transition: transition.into(),
+        at_ms: change.at.as_millisecond(),
+        last_good_at_ms: ms(change.last_good_at),
+        first_bad_at_ms: ms(change.first_bad_at),
+        check: change.check.clone(),
+        evidence_json,
+    }
+}

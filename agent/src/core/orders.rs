@@ -1,0 +1,134 @@
+//! Signed commands. Each id is journalled before anything is done, so a command acts once even if it arrives
+//! twice or the gateway restarts; it is answered accepted, running and done, or why not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use prost::Message;
+use sitewarden_proto::id::DeviceId;
+use sitewarden_proto::wire::command::Action;
+use sitewarden_proto::wire::command_result::Status;
+use sitewarden_proto::wire::{Command as Order, CommandResult, SignedCommand};
+
+use super::Core;
+use crate::session::RecordKind;
+use crate::trust::{self, Refused};
+
+/// Ids that are remembered; the disk keeps more than a command's life of them.
+const REMEMBERED: usize = 4096;
+
+#[derive(Debug)]
+pub(super) struct Orders {
+    key: Vec<u8>,
+    /// Id, and whether it was answered for good.
+    seen: BTreeMap<String, bool>,
+    /// Probes on order: which checks have yet to come back.
+    probing: Vec<Probing>,
+}
+
+#[derive(Debug)]
+struct Probing {
+    id: String,
+    device: DeviceId,
+    checks: BTreeSet<String>,
+}
+
+impl Orders {
+    pub(super) fn new(key: Vec<u8>, seen: BTreeMap<String, bool>) -> Self {
+        Self { key, seen, probing: Vec::new() }
+    }
+}
+
+impl Core {
+    /// What was begun before a restart did not end.
+    pub(super) fn wake_orders(&mut self, now: Timestamp) {
+        let unfinished: Vec<String> =
+            self.orders.seen.iter().filter(|(_, done)| !**done).map(|(id, _)| id.clone()).collect();
+        for id in unfinished {
+            self.answer(now, &id, Status::Failed, "the gateway restarted meanwhile; order it again");
+        }
+    }
+
+    pub(super) fn handle_order(&mut self, now: Timestamp, signed: &SignedCommand) {
+        match trust::open_command(now, &self.gateway, &self.orders.key, signed) {
+            Ok(order) => {
+                if self.is_new(&order.id) {
+                    self.answer(now, &order.id, Status::Accepted, "");
+                    self.act(now, order);
+                }
+            }
+            Err((Refused::Expired, Some(order))) => {
+                if self.is_new(&order.id) {
+                    self.answer(now, &order.id, Status::Expired, &Refused::Expired.to_string());
+                }
+            }
+            Err((refused, _)) => {
+                self.stats.refused_packets += 1;
+                tracing::warn!(error = %refused, "refused a command");
+            }
+        }
+    }
+
+    /// UUIDv7 ids sort by age: the oldest are forgotten first.
+    fn is_new(&mut self, id: &str) -> bool {
+        while self.orders.seen.len() >= REMEMBERED {
+            self.orders.seen.pop_first();
+        }
+        !self.orders.seen.contains_key(id)
+    }
+
+    fn act(&mut self, now: Timestamp, order: Order) {
+        match order.action {
+            Some(Action::ProbeNow(probe)) => {
+                let device = DeviceId::try_from(probe.device_id).ok().and_then(|id| self.desired.find(&id));
+                let Some(device) = device else {
+                    return self.answer(now, &order.id, Status::Rejected, "the gateway knows no such device");
+                };
+                let device_id = device.id.clone();
+                let checks = device.checks.iter().map(|check| check.name.clone()).collect();
+                self.schedule.run_now(now, &device_id);
+                self.orders.probing.push(Probing { id: order.id.clone(), device: device_id, checks });
+                self.answer(now, &order.id, Status::Running, "");
+            }
+            Some(Action::Watch(watch)) => {
+                self.watch(now, watch.seconds);
+                self.answer(now, &order.id, Status::Done, "");
+            }
+            None => self.answer(now, &order.id, Status::Rejected, "this agent does not know the command: update it"),
+        }
+    }
+
+    /// A check came back; perhaps the last one that a probe on order waited for.
+    pub(super) fn order_outcome(&mut self, now: Timestamp, device: &DeviceId, check: &str) {
+        let mut done = Vec::new();
+        self.orders.probing.retain_mut(|probing| {
+            if probing.device == *device {
+                probing.checks.remove(check);
+            }
+            if probing.checks.is_empty() {
+                done.push(probing.id.clone());
+            }
+            !probing.checks.is_empty()
+        });
+        for id in done {
+            self.answer(now, &id, Status::Done, "");
+        }
+    }
+
+    fn answer(&mut self, now: Timestamp, id: &str, status: Status, error: &str) {
+        let is_final = match status {
+            Status::Done | Status::Rejected | Status::Expired | Status::Failed => true,
+            Status::Accepted | Status::Running | Status::Unspecified => false,
+        };
+        self.orders.seen.insert(id.to_owned(), is_final);
+        self.batch.journal.push((id.to_owned(), is_final));
+        let result = CommandResult {
+            command_id: id.to_owned(),
+            status: status.into(),
+            at_ms: now.as_millisecond(),
+            result_json: String::new(),
+            error: error.to_owned(),
+        };
+        self.record(now, RecordKind::CommandResult, result.encode_to_vec());
+    }
+}

@@ -1,0 +1,355 @@
+//! The disk queue: records until the server has them, the samples of the open block, and the few things the
+//! gateway must remember over a restart. One SQLite file, one owner, one transaction per batch.
+//!
+//! The queue is bounded by age and size. When it must drop, metric blocks go before facts, oldest first, and
+//! a gap record takes their place, so the loss is visible. A damaged file is put aside, what can still be read
+//! of it is taken over, and the new file begins a new epoch, so that no number is ever used twice.
+
+mod bounds;
+mod repair;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Connection, Row};
+
+use crate::config::Queue;
+use crate::core::{Batch, ConfigChange, Kept};
+use crate::gather::Sample;
+use crate::seal::Seal;
+use crate::session::{Record, RecordKind};
+
+/// Records handed out by one read.
+const READ_RECORDS: i64 = 2_000;
+/// Bytes handed out by one read, at least one record.
+const READ_BYTES: usize = 2 * 1024 * 1024;
+/// Command ids that are remembered; a command lives a day at most.
+const JOURNAL_DAYS: i64 = 7;
+
+const SCHEMA: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, last INTEGER NOT NULL, kind INTEGER NOT NULL, \
+     at_ms INTEGER NOT NULL, bytes BLOB NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS record_by_kind ON record (kind, seq)",
+    "CREATE TABLE IF NOT EXISTS sample (at_ms INTEGER NOT NULL, body TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, number INTEGER NOT NULL, body BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS journal (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, is_final INTEGER NOT NULL)",
+];
+
+/// The queue on disk.
+#[derive(Debug)]
+pub struct Spool {
+    path: PathBuf,
+    db: SqliteConnection,
+    seal: Seal,
+    bounds: Queue,
+    size: Size,
+}
+
+/// What the queue holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Records.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Records that the bounds dropped, ever.
+    pub dropped: u64,
+}
+
+impl Spool {
+    /// Opens the queue, or makes it; whatever state the file is in, there is a queue afterwards.
+    pub async fn open(path: &Path, seal: Seal, bounds: Queue, now: Timestamp) -> anyhow::Result<Self> {
+        match Self::open_sound(path).await {
+            Ok(db) => Self::begin(path, db, seal, bounds).await,
+            Err(error) => {
+                tracing::error!(%error, path = %path.display(), "the queue is damaged, taking over what can be read");
+                repair::replace(path, seal, bounds, now).await
+            }
+        }
+    }
+
+    async fn begin(path: &Path, db: SqliteConnection, seal: Seal, bounds: Queue) -> anyhow::Result<Self> {
+        let mut spool = Self { path: path.to_owned(), db, seal, bounds, size: Size::default() };
+        if spool.number("epoch").await?.is_none() {
+            spool.put("epoch", random_epoch() as i64, b"").await?;
+        }
+        spool.measure().await?;
+        Ok(spool)
+    }
+
+    async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5));
+        SqliteConnection::connect_with(&options).await
+    }
+
+    async fn open_sound(path: &Path) -> anyhow::Result<SqliteConnection> {
+        let mut db = Self::connect(path).await?;
+        let verdict: String = sqlx::query("PRAGMA quick_check(1)").fetch_one(&mut db).await?.try_get(0)?;
+        anyhow::ensure!(verdict == "ok", "{verdict}");
+        for statement in SCHEMA {
+            sqlx::query(*statement).execute(&mut db).await?;
+        }
+        Ok(db)
+    }
+
+    /// What the queue remembers, for the core to wake up with. A stored configuration that cannot be opened
+    /// is left out: the server sends it again.
+    pub async fn kept(&mut self) -> anyhow::Result<Kept> {
+        let epoch = self.number("epoch").await?.unwrap_or(1) as u64;
+        let head = self.number("head").await?.unwrap_or(0) as u64;
+        let first: Option<i64> = sqlx::query("SELECT MIN(seq) FROM record").fetch_one(&mut self.db).await?.try_get(0)?;
+        let tail = first.map_or(head + 1, |seq| seq as u64);
+        let mut samples = Vec::new();
+        for row in sqlx::query("SELECT body FROM sample ORDER BY rowid").fetch_all(&mut self.db).await? {
+            let body: String = row.try_get(0)?;
+            samples.extend(serde_json::from_str::<Vec<Sample>>(&body).unwrap_or_default());
+        }
+        let standing = match self.get("standing").await? {
+            Some((_, body)) => serde_json::from_slice(&body).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let mut commands = BTreeMap::new();
+        for row in sqlx::query("SELECT id, is_final FROM journal").fetch_all(&mut self.db).await? {
+            commands.insert(row.try_get(0)?, row.try_get::<i64, _>(1)? != 0);
+        }
+        let config = self.get_config("config").await?;
+        let trial = self.get_config("trial").await?;
+        Ok(Kept { epoch, tail, head, samples, standing, config, trial, commands })
+    }
+
+    /// Commits a batch in one transaction and keeps the bounds; returns the newest number.
+    pub async fn append(&mut self, batch: &Batch) -> anyhow::Result<u64> {
+        let config = match &batch.config {
+            Some(ConfigChange::Trial(version, text)) => Some((*version, self.seal.seal(text)?)),
+            Some(ConfigChange::Confirm | ConfigChange::Revert) | None => None,
+        };
+        let mut tx = self.db.begin().await?;
+        for record in &batch.records {
+            sqlx::query("INSERT INTO record (seq, last, kind, at_ms, bytes) VALUES ($1, $2, $3, $4, $5)")
+                .bind(record.seq as i64)
+                .bind(record.last as i64)
+                .bind(kind_number(record.kind))
+                .bind(record.at_ms)
+                .bind(record.bytes.as_slice())
+                .execute(&mut *tx)
+                .await?;
+        }
+        if let Some(last) = batch.records.last() {
+            put(&mut tx, "head", last.last as i64, b"").await?;
+        }
+        if batch.drop_samples {
+            sqlx::query("DELETE FROM sample").execute(&mut *tx).await?;
+        }
+        if !batch.samples.is_empty() {
+            sqlx::query("INSERT INTO sample (at_ms, body) VALUES ($1, $2)")
+                .bind(batch.at_ms)
+                .bind(serde_json::to_string(&batch.samples)?)
+                .execute(&mut *tx)
+                .await?;
+        }
+        if let Some(standing) = &batch.standing {
+            put(&mut tx, "standing", 0, &serde_json::to_vec(standing)?).await?;
+        }
+        if let Some((version, sealed)) = config {
+            put(&mut tx, "trial", version as i64, &sealed).await?;
+        }
+        match &batch.config {
+            Some(ConfigChange::Confirm) => {
+                for statement in
+                    ["DELETE FROM kept WHERE name = 'config' AND EXISTS (SELECT 1 FROM kept WHERE name = 'trial')",
+                     "UPDATE kept SET name = 'config' WHERE name = 'trial'"]
+                {
+                    sqlx::query(statement).execute(&mut *tx).await?;
+                }
+            }
+            Some(ConfigChange::Revert) => {
+                sqlx::query("DELETE FROM kept WHERE name = 'trial'").execute(&mut *tx).await?;
+            }
+            Some(ConfigChange::Trial(..)) | None => {}
+        }
+        for (id, is_final) in &batch.journal {
+            sqlx::query(
+                "INSERT INTO journal (id, at_ms, is_final) VALUES ($1, $2, $3) \
+                 ON CONFLICT (id) DO UPDATE SET is_final = excluded.is_final",
+            )
+            .bind(id.as_str())
+            .bind(batch.at_ms)
+            .bind(i64::from(*is_final))
+            .execute(&mut *tx)
+            .await?;
+        }
+        if !batch.journal.is_empty() {
+            sqlx::query("DELETE FROM journal WHERE at_ms < $1")
+                .bind(batch.at_ms - JOURNAL_DAYS * 86_400_000)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await.context("cannot write the queue: is the disk full?")?;
+        for record in &batch.records {
+            self.size.records += 1;
+            self.size.bytes += record.bytes.len() as u64;
+        }
+        self.keep_bounds(batch.at_ms).await?;
+        Ok(self.number("head").await?.unwrap_or(0) as u64)
+    }
+
+    /// Records from `from` on, in order; a bounded number of them.
+    pub async fn read(&mut self, from: u64) -> anyhow::Result<Vec<Record>> {
+        use futures_util::TryStreamExt;
+        let mut rows =
+            sqlx::query("SELECT seq, last, kind, at_ms, bytes FROM record WHERE last >= $1 ORDER BY seq LIMIT $2")
+                .bind(from as i64)
+                .bind(READ_RECORDS)
+                .fetch(&mut self.db);
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while let Some(row) = rows.try_next().await? {
+            let record = record(&row)?;
+            bytes += record.bytes.len();
+            records.push(record);
+            if bytes >= READ_BYTES {
+                break;
+            }
+        }
+        Ok(records)
+    }
+
+    /// Deletes what the server has.
+    pub async fn delete(&mut self, upto: u64) -> anyhow::Result<()> {
+        let (records, bytes): (i64, i64) =
+            sqlx::query_as("SELECT COUNT(*), COALESCE(SUM(LENGTH(bytes)), 0) FROM record WHERE last <= $1")
+                .bind(upto as i64)
+                .fetch_one(&mut self.db)
+                .await?;
+        sqlx::query("DELETE FROM record WHERE last <= $1").bind(upto as i64).execute(&mut self.db).await?;
+        self.size.records = self.size.records.saturating_sub(records.unsigned_abs());
+        self.size.bytes = self.size.bytes.saturating_sub(bytes.unsigned_abs());
+        Ok(())
+    }
+
+    /// The numbers belong to this epoch from now on.
+    pub async fn new_epoch(&mut self, epoch: u64) -> anyhow::Result<()> {
+        self.put("epoch", epoch as i64, b"").await
+    }
+
+    /// A time that has certainly passed, for gateways whose clock forgets.
+    pub async fn put_time(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        self.put("time", now.as_millisecond(), b"").await
+    }
+
+    /// The time stored last.
+    pub async fn time(&mut self) -> anyhow::Result<Option<Timestamp>> {
+        Ok(self.number("time").await?.map(crate::clock::from_ms))
+    }
+
+    /// What the queue holds.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Where the queue lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Closes the file in order.
+    pub async fn close(self) -> anyhow::Result<()> {
+        Ok(self.db.close().await?)
+    }
+
+    async fn measure(&mut self) -> anyhow::Result<()> {
+        let (records, bytes): (i64, i64) = sqlx::query_as("SELECT COUNT(*), COALESCE(SUM(LENGTH(bytes)), 0) FROM record")
+            .fetch_one(&mut self.db)
+            .await?;
+        let dropped = self.number("dropped").await?.unwrap_or(0).unsigned_abs();
+        self.size = Size { records: records.unsigned_abs(), bytes: bytes.unsigned_abs(), dropped };
+        Ok(())
+    }
+
+    async fn get(&mut self, name: &str) -> anyhow::Result<Option<(i64, Vec<u8>)>> {
+        let row = sqlx::query_as("SELECT number, body FROM kept WHERE name = $1").bind(name);
+        Ok(row.fetch_optional(&mut self.db).await?)
+    }
+
+    async fn number(&mut self, name: &str) -> anyhow::Result<Option<i64>> {
+        Ok(self.get(name).await?.map(|(number, _)| number))
+    }
+
+    async fn get_config(&mut self, name: &str) -> anyhow::Result<Option<(u64, String)>> {
+        let Some((version, sealed)) = self.get(name).await? else { return Ok(None) };
+        match self.seal.open(&sealed) {
+            Ok(text) => Ok(Some((version as u64, text))),
+            Err(error) => {
+                tracing::warn!(%error, "the stored configuration cannot be opened, waiting for the server's");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn put(&mut self, name: &str, number: i64, body: &[u8]) -> anyhow::Result<()> {
+        put(&mut self.db, name, number, body).await
+    }
+}
+
+async fn put(db: &mut SqliteConnection, name: &str, number: i64, body: &[u8]) -> anyhow::Result<()> {
+    sqlx::query(
+        "INSERT INTO kept (name, number, body) VALUES ($1, $2, $3) \
+         ON CONFLICT (name) DO UPDATE SET number = excluded.number, body = excluded.body",
+    )
+    .bind(name)
+    .bind(number)
+    .bind(body)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A random epoch, never 0, that fits a signed column.
+pub fn random_epoch() -> u64 {
+    rand::random_range(1..=i64::MAX as u64)
+}
+
+fn record(row: &sqlx::sqlite::SqliteRow) -> anyhow::Result<Record> {
+    Ok(Record {
+        seq: row.try_get::<i64, _>(0)? as u64,
+        last: row.try_get::<i64, _>(1)? as u64,
+        kind: kind_of(row.try_get(2)?)?,
+        at_ms: row.try_get(3)?,
+        bytes: row.try_get(4)?,
+    })
+}
+
+/// Numbers on disk; they never change.
+fn kind_number(kind: RecordKind) -> i64 {
+    match kind {
+        RecordKind::Event => 1,
+        RecordKind::Metrics => 2,
+        RecordKind::CommandResult => 3,
+        RecordKind::ReportedConfig => 4,
+        RecordKind::Discovered => 5,
+        RecordKind::Gap => 6,
+    }
+}
+
+fn kind_of(number: i64) -> anyhow::Result<RecordKind> {
+    match number {
+        1 => Ok(RecordKind::Event),
+        2 => Ok(RecordKind::Metrics),
+        3 => Ok(RecordKind::CommandResult),
+        4 => Ok(RecordKind::ReportedConfig),
+        5 => Ok(RecordKind::Discovered),
+        6 => Ok(RecordKind::Gap),
+        other => anyhow::bail!("the queue holds a record of kind {other}, which a newer agent wrote"),
+    }
+}

@@ -1,0 +1,83 @@
+//! A damaged queue: put aside, read as far as it can be read, and begun anew under a new epoch. The records
+//! that survive get new numbers; one gap of reason "corrupt" says that something was lost.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use prost::Message;
+use sitewarden_proto::wire::{Gap, gap};
+use sqlx::Row;
+
+use super::Spool;
+use crate::config::Queue;
+use crate::core::Batch;
+use crate::seal::Seal;
+use crate::session::{Record, RecordKind};
+
+/// Damaged files kept beside the queue for somebody to look at; older ones go.
+const KEEP: usize = 2;
+
+pub(super) async fn replace(path: &Path, seal: Seal, bounds: Queue, now: Timestamp) -> anyhow::Result<Spool> {
+    let aside = put_aside(path, now)?;
+    let mut records = salvage(&aside).await;
+    let db = Spool::open_sound(path).await?;
+    let mut spool = Spool::begin(path, db, seal, bounds).await?;
+    tracing::warn!(records = records.len(), aside = %aside.display(), "the damaged queue was replaced");
+    let gap = Gap { from_seq: 0, to_seq: 0, reason: gap::Reason::Corrupt.into() };
+    records.push(Record {
+        seq: 0,
+        last: 0,
+        kind: RecordKind::Gap,
+        at_ms: now.as_millisecond(),
+        bytes: gap.encode_to_vec(),
+    });
+    for (index, record) in records.iter_mut().enumerate() {
+        (record.seq, record.last) = (index as u64 + 1, index as u64 + 1);
+    }
+    spool.append(&Batch { records, at_ms: now.as_millisecond(), ..Batch::default() }).await?;
+    Ok(spool)
+}
+
+fn put_aside(path: &Path, now: Timestamp) -> anyhow::Result<PathBuf> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let aside = path.with_file_name(format!("{name}.damaged-{}", now.as_second()));
+    if path.exists() {
+        std::fs::rename(path, &aside)?;
+    }
+    for tail in ["-wal", "-shm"] {
+        let side = path.with_file_name(format!("{name}{tail}"));
+        if side.exists() {
+            std::fs::rename(&side, aside.with_file_name(format!("{name}.damaged-{}{tail}", now.as_second())))?;
+        }
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let prefix = format!("{name}.damaged-");
+    let mut old: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&prefix)))
+        .filter(|p| p.extension().is_none_or(|e| !e.to_string_lossy().ends_with("-wal") && !e.to_string_lossy().ends_with("-shm")))
+        .collect();
+    old.sort();
+    for gone in old.iter().rev().skip(KEEP) {
+        for tail in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{tail}", gone.display()));
+        }
+    }
+    Ok(aside)
+}
+
+/// Every record up to the first that cannot be read; gaps of the old numbering are left out.
+async fn salvage(aside: &Path) -> Vec<Record> {
+    use futures_util::TryStreamExt;
+    let mut records = Vec::new();
+    let Ok(mut db) = Spool::connect(aside).await else { return records };
+    let mut rows = sqlx::query("SELECT seq, last, kind, at_ms, bytes FROM record ORDER BY seq").fetch(&mut db);
+    while let Ok(Some(row)) = rows.try_next().await {
+        match row.try_get::<i64, _>(0).map_err(anyhow::Error::from).and_then(|_| super::record(&row)) {
+            Ok(record) if record.kind != RecordKind::Gap => records.push(record),
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    records
+}
