@@ -1,18 +1,21 @@
 //! The simulated site, judged twice: by programs that are not ours (net-snmp, curl) for whether it
-//! speaks the protocols right, and through our agent's `probe` for whether each way to break a device
+//! speaks the protocols right, and by our agent's probes for whether each way to break a device
 //! ends in the fault that a technician would expect.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
+use sitewarden_agent::clock::Clock;
+use sitewarden_agent::config::parse_device;
+use sitewarden_agent::model;
+use sitewarden_agent::probe::{self, Context};
 use sitewarden_tests::sim::Site;
 use sitewarden_tests::sim::device::Trouble;
 use sitewarden_tests::sim::plan::{
     AUTH_PASSWORD, COMMUNITY, PRIVACY_PASSWORD, Plan, SNMP_PORT, USER, WEB_PASSWORD, WEB_PORT,
 };
-use sitewarden_tests::{binary, until};
+use sitewarden_tests::until;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -26,77 +29,66 @@ async fn site() -> Site {
     panic!("every loopback network is taken");
 }
 
-/// What `sitewarden-agent probe` says of a simulated device: its state, and its fault codes in order.
-async fn probe(site: &Site, id: &str, folder: &Path) -> (String, Vec<String>) {
-    let device = site.device(id).unwrap().listing();
-    let file = folder.join(format!("{id}.toml"));
+/// What our agent says of a simulated device, asked once: its state, and its fault codes in order.
+async fn probe(site: &Site, id: &str) -> (&'static str, Vec<String>) {
+    let listing = site.device(id).unwrap().listing();
     let text = format!(
-        "id = {:?}\nname = {:?}\nclass = {:?}\naddress = \"{}\"\n\n{}",
-        device.id, device.name, device.class, device.address, device.checks
+        "name = {:?}\nclass = {:?}\naddress = \"{}\"\n\n{}",
+        listing.name, listing.class, listing.address, listing.checks
     );
-    tokio::fs::write(&file, text).await.unwrap();
-    let agent = tokio::task::spawn_blocking(|| binary("sitewarden-agent")).await.unwrap();
-    let answer = tokio::process::Command::new(agent)
-        .args(["probe", "--json", "--device"])
-        .arg(&file)
-        .output()
-        .await
-        .unwrap();
-    let said = String::from_utf8_lossy(&answer.stdout);
-    let json: Value = serde_json::from_str(&said)
-        .unwrap_or_else(|e| panic!("{e}: {said}{}", String::from_utf8_lossy(&answer.stderr)));
-    let codes =
-        json["faults"].as_array().unwrap().iter().map(|fault| fault["code"].as_str().unwrap().to_owned());
-    let mut codes: Vec<String> = codes.collect();
+    let device = parse_device(&text, "simulated", id).unwrap();
+    let context = Context::new(Clock::system(), 4).unwrap();
+    let mut latest = BTreeMap::new();
+    for check in &device.checks {
+        latest.insert(check.name.clone(), probe::run(&device, check, &context).await);
+    }
+    let standing = model::findings(&device, &latest);
+    let mut codes: Vec<String> = standing.iter().map(|finding| finding.code.clone().to_string()).collect();
     codes.sort();
-    (json["state"].as_str().unwrap().to_owned(), codes)
+    (model::state(&latest, &standing).as_str(), codes)
 }
 
 /// Breaks a device one way, asks until the agent sees it so, mends it, and asks until it is well.
-async fn breaks(site: &Site, folder: &Path, id: &str, trouble: Trouble, state: &str, codes: &[&str]) {
+async fn breaks(site: &Site, id: &str, trouble: Trouble, state: &str, codes: &[&str]) {
     site.break_device(id, trouble).unwrap();
-    let mut seen = (String::new(), Vec::new());
     until(&format!("{id} with {trouble:?} is {state} {codes:?}"), PATIENCE, async || {
-        seen = probe(site, id, folder).await;
+        let seen = probe(site, id).await;
+        println!("{id} with {trouble:?}: {seen:?}");
         seen.0 == state && seen.1 == codes
     })
     .await;
     site.mend_device(id).unwrap();
-    until(&format!("{id} is well again after {trouble:?}"), PATIENCE, async || {
-        probe(site, id, folder).await.0 == "ok"
-    })
-    .await;
+    let well = format!("{id} is well again after {trouble:?}");
+    until(&well, PATIENCE, async || probe(site, id).await.0 == "ok").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_device_of_the_site_is_well_to_the_agent() {
-    let (site, folder) = (site().await, tempfile::tempdir().unwrap());
+    let site = site().await;
     for device in site.devices() {
-        assert_eq!(probe(&site, device.id(), folder.path()).await, ("ok".into(), vec![]), "{}", device.id());
+        assert_eq!(probe(&site, device.id()).await, ("ok", vec![]), "{}", device.id());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_to_break_a_device_ends_in_its_fault() {
-    let (site, folder) = (site().await, tempfile::tempdir().unwrap());
-    let f = folder.path();
-    breaks(&site, f, "cam-1", Trouble::Unplug, "down", &["unreachable"]).await;
-    breaks(&site, f, "cam-1", Trouble::Password, "unknown", &["http_auth_rejected"]).await;
-    breaks(&site, f, "cam-1", Trouble::Port, "degraded", &["port_closed"]).await;
-    breaks(&site, f, "cam-1", Trouble::Certificate, "degraded", &["tls_expired"]).await;
-    breaks(&site, f, "time-1", Trouble::Clock, "degraded", &["clock_offset"]).await;
-    breaks(&site, f, "sw-1", Trouble::Password, "unknown", &["snmp_wrong_key"]).await;
-    breaks(&site, f, "ups-1", Trouble::Slow, "down", &["unreachable"]).await;
+    let site = site().await;
+    breaks(&site, "cam-1", Trouble::Unplug, "down", &["unreachable"]).await;
+    breaks(&site, "cam-1", Trouble::Password, "unknown", &["http_auth_rejected"]).await;
+    breaks(&site, "cam-1", Trouble::Port, "degraded", &["port_closed"]).await;
+    breaks(&site, "cam-1", Trouble::Certificate, "degraded", &["tls_expired"]).await;
+    breaks(&site, "time-1", Trouble::Clock, "degraded", &["clock_offset"]).await;
+    breaks(&site, "sw-1", Trouble::Password, "unknown", &["snmp_wrong_key"]).await;
+    breaks(&site, "ups-1", Trouble::Slow, "down", &["unreachable"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hangs_off_a_dead_switch_is_cut_off_with_it() {
-    let (site, folder) = (site().await, tempfile::tempdir().unwrap());
+    let site = site().await;
     site.break_device("sw-1", Trouble::Unplug).unwrap();
-    until("camera 4 is gone", PATIENCE, async || probe(&site, "cam-4", folder.path()).await.0 == "down")
-        .await;
+    until("camera 4 is gone", PATIENCE, async || probe(&site, "cam-4").await.0 == "down").await;
     site.mend_device("sw-1").unwrap();
-    until("camera 4 is back", PATIENCE, async || probe(&site, "cam-4", folder.path()).await.0 == "ok").await;
+    until("camera 4 is back", PATIENCE, async || probe(&site, "cam-4").await.0 == "ok").await;
 }
 
 /// Runs a program and returns what it printed, or what it complained of.
