@@ -43,6 +43,8 @@ pub struct Readings {
     pub connected: i64,
     /// Open live streams.
     pub streams: i64,
+    /// What the gateways' door has turned away since the start, by reason.
+    pub door_refused: Vec<(&'static str, u64)>,
 }
 
 impl Metrics {
@@ -110,6 +112,11 @@ impl Metrics {
             gauge.set(value);
             registry.register(name, help, gauge);
         }
+        let door: Family<Labels, Counter> = Family::default();
+        for (reason, count) in &now.door_refused {
+            door.get_or_create(&vec![("reason", (*reason).to_owned())]).inc_by(*count);
+        }
+        registry.register("door_refused", "What the gateways' door turned away, by reason", door);
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &registry) {
             tracing::error!(%error, "cannot write the metrics");

@@ -127,7 +127,10 @@ impl Routes {
             .fallback(crate::assets::fallback)
             .layer(DefaultBodyLimit::max(BODY_MAX))
             .layer(from_fn(speak_json))
-            .layer(CatchPanicLayer::custom(|_panic| {
+            .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
+                let why = panic.downcast_ref::<String>().map(String::as_str);
+                let why = why.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+                tracing::error!(why, "a handler panicked");
                 ApiError::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "internal",

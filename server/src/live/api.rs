@@ -240,6 +240,8 @@ async fn healthz(State(app): State<App>) -> Response {
 async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     let mut now = store::read_gauges(&mut *app.db.read().await?, app.clock.now()).await?;
     now.streams = app.live.streams() as i64;
+    now.connected = app.gateways.connected().len() as i64;
+    now.door_refused = app.gateways.counters();
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], app.metrics.render(&now)).into_response())
 }

@@ -334,7 +334,6 @@ pub async fn read_gauges(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Readin
         pages_oldest_s: oldest.map_or(0, |at| (now.as_millisecond() - at).max(0) / 1000),
         gateway_queue_records: queued,
         gateway_dropped_records: dropped,
-        connected: 0,
-        streams: 0,
+        ..Readings::default()
     })
 }

@@ -153,6 +153,8 @@ impl SiteChange {
             row.zone = zone;
         }
         if let Some(datum) = self.datum {
+            // People write the official names: WGS-84, GCJ-02, BD-09.
+            let datum = datum.to_lowercase().replace('-', "");
             if !DATUMS.contains(&datum.as_str()) {
                 return Err(ApiError::bad_request("datum", "it is not known", "use wgs84, gcj02 or bd09"));
             }
