@@ -199,10 +199,10 @@ async fn first_password(mut server: Process, base: &str) -> Result<(Process, Str
     Ok((server, found))
 }
 
-/// The last word of the first line that speaks of a password.
+/// The last word of the line that names login and password.
 fn printed_password(said: &str) -> Option<String> {
     said.lines()
-        .find(|line| line.to_lowercase().contains("password"))
+        .find(|line| line.starts_with("Login: ") && line.contains("password"))
         .and_then(|line| line.split_whitespace().next_back())
         .map(str::to_owned)
 }
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn the_printed_password_is_found() {
-        let said = "listening\n  First start. Login: admin  password: Xy-7\nmore\n";
+        let said = "First start. Change the password.\nLogin: admin  password (shown once): Xy-7\nmore\n";
         assert_eq!(printed_password(said).as_deref(), Some("Xy-7"));
         assert_eq!(printed_password("listening\n"), None);
     }
