@@ -46,7 +46,7 @@ export function makeWorld(size, { role, mustChange, language }) {
     const incident = { id, ...place, gateway_id: device?.gateway_id ?? gateway.id, gateway_name: gateways.find((one) => one.id === (device?.gateway_id ?? gateway.id)).name, device_id: device?.id ?? null, device_name: device?.name ?? null, class: device?.class ?? null, code, severity, effect, opened_at: at, last_good_at: at - 30_000, first_bad_at: at - 5000, closed_at: null, evidence, ticket_id: `ticket-${number}`, ticket_number: number, unknown_devices: unknown };
     const ticket = { id: `ticket-${number}`, number, ...place, zone: site.zone, device_id: device?.id ?? null, device_name: device?.name ?? null, gateway_name: incident.gateway_name, origin: 'machine', code, title: '', severity, effect, state: acked ? 'acked' : 'open', opened_at: at, acked_at: acked ? at + 3 * MINUTE : null, acked_by: acked ?? null, assignee_id: null, assignee: acked ?? null, closed_at: null, changed_at: at, incidents: [incident],
       events: [{ seq: 1, kind: 'opened', occurred_at: at, recorded_at: at, actor: '', source: 'machine', body: { code, evidence } }, { seq: 2, kind: 'page_queued', occurred_at: at + 800, recorded_at: at + 800, actor: '', source: 'system', body: {} },
-        ...(acked ? [{ seq: 3, kind: 'acked', occurred_at: at + 3 * MINUTE, recorded_at: at + 3 * MINUTE, actor: acked, source: 'person', body: { via: 'link', note: 'On my way, 20 min.' } }] : [])],
+        ...(acked ? [{ seq: 3, kind: 'acked', occurred_at: at + 3 * MINUTE, recorded_at: at + 3 * MINUTE, actor: acked, source: 'person', body: { by: 'link', text: 'On my way, 20 min.' } }] : [])],
       pages: [{ id: `page-${number}-1`, ticket_id: `ticket-${number}`, account_id: 'u-2', account: 'li.wei', channel: 'email', address: 'li.wei@example.com', purpose: 'opened', state: 'sent', created_at: at + 800, sent_at: at + 1400, attempts: 1, last_answer: '250 2.0.0 queued' },
         { id: `page-${number}-2`, ticket_id: `ticket-${number}`, account_id: 'u-2', account: 'li.wei', channel: 'webhook', address: 'https://hooks.example.com/noc', purpose: 'opened', state: acked ? 'sent' : 'failed', created_at: at + 800, sent_at: acked ? at + 2000 : null, attempts: acked ? 1 : 5, last_answer: acked ? '200' : '503 from the receiver' }] };
     incidents.push(incident);
@@ -61,8 +61,8 @@ export function makeWorld(size, { role, mustChange, language }) {
   }
   if (size >= 10) {
     const first = bySite(sites[0]);
-    trouble({ device: first.at(-1), code: 'unreachable', ago: 396_000, evidence: JSON.stringify({ sent: 3, lost: 3, answer: 'connection refused' }) });
-    trouble({ device: first[1], code: 'clock_offset', ago: 10.6 * HOUR, acked: 'zhao.lin', evidence: JSON.stringify({ offset_ms: 94_210 }) });
+    trouble({ device: first.at(-1), code: 'unreachable', ago: 396_000, evidence: { checks: { icmp: '3 of 3 lost', rtsp: '10.20.0.10:554 refused the connection' } } });
+    trouble({ device: first[1], code: 'clock_offset', ago: 10.6 * HOUR, acked: 'zhao.lin', evidence: { offset_ms: 94_210 } });
   }
   if (size >= 100) {
     gateways[1].state = 'silent';
@@ -70,11 +70,13 @@ export function makeWorld(size, { role, mustChange, language }) {
     gateways[1].last_heard_at = now - 883_000;
     const dark = bySite(sites[1]);
     for (const device of dark) Object.assign(device, { state: 'unknown', state_since: now - 853_000 });
-    trouble({ gateway: gateways[1], code: 'gateway_silent', ago: 853_000, acked: 'wang.min', evidence: 'no word for 30 s', unknown: dark.length });
-    trouble({ device: bySite(sites[2])[5], code: 'port_closed', ago: 28 * HOUR, acked: 'zhao.lin', evidence: '554: connection refused' });
+    trouble({ gateway: gateways[1], code: 'gateway_silent', ago: 853_000, acked: 'wang.min', evidence: { devices: dark.length }, unknown: dark.length });
+    trouble({ device: bySite(sites[2])[5], code: 'port_closed', ago: 28 * HOUR, acked: 'zhao.lin', evidence: { port: 554, text: 'port 554 refused the connection' } });
     bySite(sites[3]).slice(3, 6).forEach((device) => Object.assign(device, { state: 'maintenance', state_since: now - 2 * HOUR }));
   }
-  if (size >= 10) tickets.push({ ...tickets[0], id: 'ticket-1001', number: 1001, origin: 'person', title: '2 号道闸不落杆, barrier stays open', code: '', effect: '', device_id: null, device_name: null, gateway_name: null, state: 'closed', closed_at: now - 20 * HOUR, opened_at: now - 26 * HOUR, acked_by: 'li.wei', acked_at: now - 25 * HOUR, incidents: [], pages: [], events: [{ seq: 1, kind: 'opened', occurred_at: now - 26 * HOUR, recorded_at: now - 26 * HOUR, actor: 'li.wei', source: 'person', body: {} }, { seq: 2, kind: 'closed', occurred_at: now - 20 * HOUR, recorded_at: now - 20 * HOUR, actor: 'li.wei', source: 'person', body: { reason: 'Motor replaced.' } }] });
+  if (size >= 10) tickets.push({ ...tickets[0], id: 'ticket-1001', number: 1001, origin: 'person', title: '2 号道闸不落杆, barrier stays open', code: '', effect: '', device_id: null, device_name: null, gateway_name: null, state: 'closed', closed_at: now - 20 * HOUR, opened_at: now - 26 * HOUR, acked_by: 'li.wei', acked_at: now - 25 * HOUR, incidents: [], pages: [], events: [{ seq: 1, kind: 'opened', occurred_at: now - 26 * HOUR, recorded_at: now - 26 * HOUR, actor: 'li.wei', source: 'person', body: {} }, { seq: 2, kind: 'closed', occurred_at: now - 20 * HOUR, recorded_at: now - 20 * HOUR, actor: 'li.wei', source: 'person', body: { reason: 'person', text: 'Motor replaced.' } }] });
+
+  latest.sort((a, b) => b.at - a.at);
 
   const me = { id: 'u-1', login: 'admin', name: 'Ada', role, customer_id: role === 'customer' ? 'customer-1' : null, language, must_change: mustChange, csrf: 'fake-csrf', acts: role === 'customer' ? CUSTOMER_ACTS : ACTS };
   const users = [{ ...me, disabled: false }, { id: 'u-2', login: 'li.wei', name: 'Li Wei', role: 'noc', customer_id: null, language: 'zh', disabled: false }, { id: 'u-3', login: 'zhao.lin', name: 'Zhao Lin', role: 'technician', customer_id: null, language: 'zh', disabled: true }];
@@ -114,7 +116,7 @@ export function makeWorld(size, { role, mustChange, language }) {
     if (kind === 'reopen') Object.assign(ticket, { closed_at: null, acked_at: null, acked_by: null });
     if (kind === 'assign') Object.assign(ticket, { assignee_id: body.account_id, assignee: users.find((one) => one.id === body.account_id)?.name ?? null });
     ticket.changed_at = at;
-    ticket.events = [...ticket.events, { seq: ticket.events.length + 1, kind: { ack: 'acked', close: 'closed', reopen: 'reopened', assign: 'assigned', note: 'note' }[kind], occurred_at: at, recorded_at: at, actor: me.name, source: 'person', body: { text: body.text, reason: body.reason, note: body.note, assignee: kind === 'assign' ? ticket.assignee : undefined } }];
+    ticket.events = [...ticket.events, { seq: ticket.events.length + 1, kind: { ack: 'acked', close: 'closed', reopen: 'reopened', assign: 'assigned', note: 'note' }[kind], occurred_at: at, recorded_at: at, actor: me.name, source: 'person', body: { text: body.text ?? body.reason ?? body.note, by: kind === 'ack' ? 'page' : undefined, reason: kind === 'close' ? 'person' : undefined, account: kind === 'assign' ? ticket.assignee : undefined } }];
     return { body: ticket, delta: { seq: ++seq, at, tickets: [short(ticket)] } };
   }
   const missing = { status: 404, error: 'not_found', message: 'there is no such row', hint: 'it may have been removed' };
@@ -133,7 +135,7 @@ export function makeWorld(size, { role, mustChange, language }) {
         if (!id) return get ? items(devices.filter((device) => !query.get('site_id') || device.site_id === query.get('site_id')).map(detail)) : { body: detail(devices[0]) };
         const device = devices.find((found) => found.id === id);
         if (!device) return missing;
-        if (third === 'events') return items([{ id: 'e2', at: device.state_since, received_at: device.state_since + 400, code: 'unreachable', transition: 'raised', check: 'icmp', last_good_at: null, first_bad_at: null, evidence: '{"sent":3,"lost":3}', clock_offset_ms: 12 }, { id: 'e1', at: now - 30 * HOUR, received_at: now - 29 * HOUR, code: '', transition: 'baseline', check: 'icmp', last_good_at: null, first_bad_at: null, evidence: '', clock_offset_ms: 12 }]);
+        if (third === 'events') return items([{ id: 'e2', at: device.state_since, received_at: device.state_since + 400, code: 'unreachable', transition: 'raised', check: 'icmp', last_good_at: null, first_bad_at: null, evidence: { sent: 3, lost: 3 }, clock_offset_ms: 12 }, { id: 'e1', at: now - 30 * HOUR, received_at: now - 29 * HOUR, code: '', transition: 'baseline', check: 'icmp', last_good_at: null, first_bad_at: null, evidence: null, clock_offset_ms: 12 }]);
         if (third === 'states') return items(states(device, Number(query.get('from')), Number(query.get('to'))));
         if (third === 'history') return { body: history(Number(query.get('from')), Number(query.get('to'))) };
         if (third === 'probe') return { status: 202, body: { command_id: 'cmd-1' } };
@@ -145,7 +147,7 @@ export function makeWorld(size, { role, mustChange, language }) {
         if (!id) {
           if (!get) { const made = { ...tickets[0], ...body, id: 'ticket-9', number: 1999, origin: 'person' }; tickets.push(made); return { body: made }; }
           const want = query.get('state');
-          return items(tickets.filter((ticket) => (!query.get('device_id') || ticket.device_id === query.get('device_id')) && (!query.get('site_id') || ticket.site_id === query.get('site_id')) && (want === 'all' || !want || ticket.state === want)).map(short).sort((a, b) => b.number - a.number));
+          return items(tickets.filter((ticket) => (!query.get('device_id') || ticket.device_id === query.get('device_id')) && (!query.get('site_id') || ticket.site_id === query.get('site_id')) && (want === 'all' || !want || (want === 'standing' ? ticket.state !== 'closed' : ticket.state === want))).map(short).sort((a, b) => b.number - a.number));
         }
         const ticket = tickets.find((found) => found.id === id || String(found.number) === id);
         if (!ticket) return missing;
@@ -164,7 +166,7 @@ export function makeWorld(size, { role, mustChange, language }) {
   function detail(device) {
     const site = sites.find((found) => found.id === device.site_id), gateway = gateways.find((found) => found.id === device.gateway_id);
     const parent = devices.find((found) => found.id === device.parent_id);
-    return { ...device, site_name: site.name, site_name_zh: site.name_zh, zone: site.zone, checks: [{ name: 'icmp', kind: 'icmp', every_s: 30 }, { name: 'rtsp', kind: 'tcp', every_s: 60 }, { name: 'web', kind: 'http', every_s: 300 }],
+    return { ...device, site_name: site.name, site_name_zh: site.name_zh, zone: site.zone, checks: [{ name: 'icmp', kind: 'icmp' }, { name: 'rtsp', kind: 'tcp' }, { name: 'web', kind: 'http' }],
       chain: [{ kind: 'gateway', id: gateway.id, name: gateway.name, state: gateway.state }, ...(parent ? [{ kind: 'device', id: parent.id, name: parent.name, state: parent.state }] : []), { kind: 'device', id: device.id, name: device.name, state: device.state }] };
   }
   return { me, board, change, answer, devices, tickets, get seq() { return seq; } };

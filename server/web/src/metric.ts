@@ -2,7 +2,7 @@
 import { count, word } from './text.svelte';
 
 const UNITS: [RegExp, string, number][] = [
-  [/_ms$/, ' ms', 2], [/_percent$|_pct$|_ratio$/, ' %', 1], [/_days$|^days_/, ' d', 0], [/_celsius$|_c$/, ' °C', 1], [/_bytes$/, ' B', 0],
+  [/_ms$/, ' ms', 2], [/_percent$|_pct$|_ratio$/, ' %', 1], [/_days$|^days_/, ' d', 0], [/_celsius$|_c$/, ' °C', 1], [/_bytes$/, ' B', 0], [/_mb$/, ' MB', 0],
   [/_mbps$/, ' Mbit/s', 1], [/_bps$/, ' bit/s', 0], [/_s$/, ' s', 1], [/_v$|_volts$/, ' V', 1], [/_w$|_watts$/, ' W', 1],
 ];
 
@@ -13,6 +13,7 @@ export function metricName(metric: string): string {
 
 /** A reading with its unit; `axis` leaves the unit away and is brief. */
 export function metricValue(metric: string, value: number, axis = false): string {
+  if (!axis && metric.endsWith('_ms') && Math.abs(value) >= 10_000) return `${count(value / 1000, 1)} s`;
   const found = UNITS.find(([pattern]) => pattern.test(metric));
   const ratio = /_ratio$/.test(metric) ? value * 100 : value;
   const digits = Math.abs(ratio) >= 100 ? 0 : (found?.[2] ?? 2);
@@ -20,14 +21,14 @@ export function metricValue(metric: string, value: number, axis = false): string
   return count(ratio, digits) + (axis ? '' : (found?.[1] ?? ''));
 }
 
-/** Evidence as the gateway measured it: a flat JSON object becomes `name value · name value`; a sentence stays. */
-export function evidenceText(evidence: string | null | undefined): string {
-  if (!evidence || !evidence.startsWith('{')) return evidence ?? '';
-  try {
-    const entries = Object.entries(JSON.parse(evidence) as Record<string, unknown>).filter(([, value]) => value !== null && value !== '');
-    if (entries.length === 1 && typeof entries[0]![1] === 'string') return entries[0]![1];
-    return entries.map(([name, value]) => `${word('metric', name)} ${typeof value === 'number' ? metricValue(name, value) : String(value)}`).join(' · ');
-  } catch {
-    return evidence;
-  }
+/** Evidence as the gateway measured it: its own sentence, else each check's, else `name value · name value`. */
+export function evidenceText(evidence: unknown): string {
+  if (typeof evidence === 'string') return evidence;
+  if (typeof evidence !== 'object' || evidence === null) return '';
+  const { text, checks, ...rest } = evidence as Record<string, unknown>;
+  if (typeof text === 'string' && text) return text;
+  if (typeof checks === 'object' && checks !== null) return Object.entries(checks).map(([name, said]) => `${name}: ${String(said)}`).join(' · ');
+  return Object.entries(rest)
+    .filter(([, value]) => value !== null && value !== '' && typeof value !== 'object')
+    .map(([name, value]) => `${word('metric', name)} ${typeof value === 'number' ? metricValue(name, value) : String(value)}`).join(' · ');
 }

@@ -49,18 +49,18 @@ export type Enrolment = { gateway?: Gateway; token: string; command: string };
 
 export type Fault = {
   code: string; severity: Severity; effect: Effect; raised_at: number; last_good_at: number | null; first_bad_at: number | null;
-  check: string; evidence: string; flapping: boolean | number; incident_id: string | null; ticket_id: string | null;
+  check: string; evidence: unknown; flapping: boolean | number; incident_id: string | null; ticket_id: string | null;
 };
 export type Link = { kind: 'gateway' | 'device'; id: string; name: string; state: State | GatewayState };
 export type Device = {
   id: string; gateway_id: string; site_id: string; site_name: string; site_name_zh: string; zone: string; parent_id: string | null;
   name: string; class: string; address: string; place: string; model: string; serial: string; firmware: string; enabled: boolean | number;
   state: State; state_since: number; known_at: number | null;
-  checks: { name: string; kind: string; every_s: number }[]; faults: Fault[]; chain: Link[];
+  checks: { name: string; kind: string }[]; faults: Fault[]; chain: Link[];
 };
 export type DeviceEvent = {
   id: string; at: number; received_at: number; code: string; transition: string; check: string; last_good_at: number | null;
-  first_bad_at: number | null; evidence: string; clock_offset_ms: number | null;
+  first_bad_at: number | null; evidence: unknown; clock_offset_ms: number | null;
 };
 export type DeviceState = { at: number; state: State; because: string };
 export type Series = { check: string; metric: string; source: string; step_ms: number; points: [number, number | null][] };
@@ -69,7 +69,7 @@ export type Command = { id: string; state: string; result: unknown };
 export type Incident = {
   id: string; site_id: string; site_name: string; site_name_zh: string; gateway_id: string; gateway_name: string;
   device_id: string | null; device_name: string | null; class: string | null; code: string; severity: Severity; effect: Effect;
-  opened_at: number; last_good_at: number | null; first_bad_at: number | null; closed_at: number | null; evidence: string;
+  opened_at: number; last_good_at: number | null; first_bad_at: number | null; closed_at: number | null; evidence: unknown;
   ticket_id: string | null; ticket_number: number | null; unknown_devices: number | null;
 };
 export type TicketState = 'open' | 'acked' | 'closed';
@@ -102,6 +102,7 @@ export type User = {
   disabled: boolean | number; must_change?: boolean | number; contacts?: Contact[];
 };
 export type Duty = { id: string; site_id: string | null; account_id: string; site_name?: string | null; account?: string };
-export type Found = { devices: FoundDevice[]; sites: FoundSite[]; tickets: Ticket[] };
-export type FoundDevice = { id: string; name: string; class: string; address?: string; state: State; site_name: string; site_name_zh?: string };
-export type FoundSite = { id: string; name: string; name_zh: string; customer_name?: string };
+export type Found = { devices: FoundDevice[]; sites: FoundSite[]; tickets: FoundTicket[] };
+export type FoundTicket = Pick<Ticket, 'id' | 'number' | 'title' | 'code' | 'device_name' | 'state'>;
+export type FoundDevice = { id: string; name: string; class: string; address?: string; state: State; site_name: string };
+export type FoundSite = { id: string; name: string; name_zh: string };

@@ -1,0 +1,195 @@
+// What a person does on the page, told step by step against the fake server.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launch, open } from './chromium.mjs';
+import { startFake } from './fake-server.mjs';
+
+let browser;
+before(async () => { browser = await launch(); });
+after(async () => { await browser?.close(); });
+
+async function withPage(options, path, tell) {
+  const fake = await startFake(options);
+  const opened = await open(browser, 'about:blank', options.look);
+  try {
+    await tell({ fake, ...opened, go: (to) => opened.page.goto(fake.url + to) }, path);
+  } finally {
+    await opened.close();
+    await fake.close();
+  }
+}
+const seen = (page, test_, ...args) => page.waitForFunction(test_, ...args);
+
+test('the first sign-in leads through a new password to the page that was asked for', () => withPage({ size: 10, signedIn: false, mustChange: true }, '', async ({ page, go }) => {
+  await go('/tickets/1031');
+  await page.locator('input[name=login]').fill('admin');
+  await page.locator('input[name=password]').fill('wrong');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').getByText('Login or password is wrong').waitFor();
+  await page.locator('input[name=password]').fill('correct horse battery');
+  await page.keyboard.press('Enter');
+  await page.locator('input[name=old]').fill('correct horse battery');
+  await page.locator('input[name=new]').fill('a sentence of my own');
+  assert.ok(await page.getByRole('button', { name: 'Set the password' }).isDisabled());
+  await page.locator('input[name=again]').fill('a sentence of my own');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: /no answer on any check/ }).waitFor();
+  assert.match(page.url(), /\/tickets\/1031$/);
+}));
+
+test('the keyboard alone: j and k walk, Enter opens, a acknowledges, / searches, ? helps', () => withPage({ size: 100 }, '', async ({ page, fake, go }) => {
+  await go('/');
+  await page.locator('.inc').first().waitFor();
+  const focused = () => page.evaluate(() => document.activeElement?.closest('[data-ticket]')?.getAttribute('data-ticket'));
+  await page.keyboard.press('j');
+  assert.equal(await focused(), '1031');
+  await page.keyboard.press('j');
+  const second = await focused();
+  assert.notEqual(second, '1031');
+  await page.keyboard.press('k');
+  assert.equal(await focused(), '1031');
+  await page.keyboard.press('a');
+  await seen(page, () => document.querySelector('[data-ticket="1031"]')?.classList.contains('slim'));
+  assert.equal(fake.world.tickets.find((ticket) => ticket.number === 1031).state, 'acked');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('k');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/tickets\/\d+$/);
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('/');
+  await page.keyboard.type('cam-03');
+  await page.locator('dialog .box li').first().waitFor();
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/devices\//);
+  await page.getByRole('heading', { name: /cam-03/ }).waitFor();
+  await page.goBack();
+  await page.waitForURL(/\/tickets\/\d+$/);
+}));
+
+test('an act on a row needs a row: the first press shows it, the second does it', () => withPage({ size: 10 }, '', async ({ page, fake, go }) => {
+  await go('/');
+  await page.locator('.inc').first().waitFor();
+  await page.keyboard.press('a');
+  assert.equal(fake.world.tickets.find((ticket) => ticket.number === 1031).state, 'open');
+  await page.keyboard.press('a');
+  await seen(page, () => document.querySelector('[data-ticket="1031"]')?.classList.contains('slim'));
+}));
+
+test('a delta redraws one tile and no other, and the counts follow', () => withPage({ size: 1000 }, '', async ({ page, fake, go }) => {
+  await go('/');
+  await page.locator('[data-site="site-0"] .tiles a').first().waitFor();
+  await page.evaluate(() => {
+    window.touched = new Set();
+    new MutationObserver((changes) => changes.forEach((change) => { const tile = change.target.closest?.('.tiles a'); if (tile) window.touched.add(tile.dataset.id); }))
+      .observe(document.querySelector('.sites'), { subtree: true, attributes: true, attributeFilter: ['class'], childList: true });
+  });
+  fake.change('dev-0-20', 'degraded');
+  await seen(page, () => document.querySelector('[data-id="dev-0-20"]').classList.contains('degraded'));
+  assert.deepEqual(await page.evaluate(() => [...window.touched]), ['dev-0-20']);
+  assert.equal(await page.locator('[data-site="site-0"] header .counts .hot', { hasText: 'degraded' }).innerText().then((text) => parseInt(text, 10)), 2);
+}));
+
+test('a thousand changes at once arrive whole', () => withPage({ size: 10_000 }, '', async ({ page, fake, go }) => {
+  await go('/');
+  await page.locator('[data-site="site-0"] .tiles a').first().waitFor();
+  const quiet = fake.world.devices.filter((device) => device.state === 'ok').slice(0, 1000);
+  const was = await page.evaluate(() => performance.now());
+  for (const device of quiet) fake.change(device.id, 'degraded');
+  await seen(page, () => [...document.querySelectorAll('.strip .counts .hot')].some((part) => part.textContent.includes('1,002')));
+  const took = (await page.evaluate(() => performance.now())) - was;
+  assert.ok(took < 5000, `it took ${Math.round(took)} ms`);
+}));
+
+test('a lost delta is noticed and the board fetched again', () => withPage({ size: 10 }, '', async ({ page, fake, go }) => {
+  await go('/');
+  await page.locator('[data-id="dev-0-5"]').waitFor();
+  fake.world.change('dev-0-5', 'degraded'); // nobody is told
+  await page.locator('[data-id="dev-0-5"].degraded').waitFor();
+}));
+
+test('without a word for 15 s the page says that its figures are old, and takes it back', () => withPage({ size: 10 }, '', async ({ page, fake, go }) => {
+  await page.clock.install();
+  for (const path of ['/', '/wall']) {
+    await go(path);
+    await page.locator('.inc').first().waitFor();
+    fake.hush();
+    await page.clock.fastForward(14_000);
+    assert.equal(await page.locator('.stale[role=alert]').count(), 0);
+    await page.clock.fastForward(3000);
+    await page.locator('.stale[role=alert]').waitFor();
+    fake.speak();
+    await page.locator('.stale[role=alert]').waitFor({ state: 'detached' });
+  }
+}));
+
+test('nothing moves under the pointer: changes wait and are shown on request', () => withPage({ size: 100 }, '', async ({ page, fake, go }) => {
+  await go('/');
+  await page.locator('.inc').first().hover();
+  const ticket = fake.world.tickets.find((one) => one.number === 1031);
+  const { delta } = fake.world.answer('POST', '/tickets/1031/close', new URLSearchParams(), { reason: 'x' });
+  fake.say('delta', delta);
+  await page.getByRole('button', { name: '1 change, show' }).waitFor();
+  assert.equal(await page.locator(`[data-ticket="${ticket.number}"].gone`).count(), 1);
+  await page.getByRole('button', { name: '1 change, show' }).click();
+  await page.locator(`[data-ticket="${ticket.number}"]`).waitFor({ state: 'detached' });
+}));
+
+test('a ticket: take it, write into it, close it with a reason, open it again', () => withPage({ size: 10 }, '', async ({ page, go }) => {
+  await go('/tickets/1031');
+  await page.getByRole('button', { name: 'Acknowledge' }).click();
+  await page.getByText('Acknowledged').first().waitFor();
+  await page.keyboard.press('n');
+  await page.keyboard.type('Cable is cut at pole P-9.');
+  await page.keyboard.press('Control+Enter');
+  await page.locator('.said', { hasText: 'Cable is cut' }).waitFor();
+  await page.getByRole('button', { name: 'Close', exact: true }).click();
+  await page.locator('dialog textarea').fill('Replaced.');
+  await page.locator('dialog').getByRole('button', { name: 'Close', exact: true }).last().click();
+  await page.getByRole('button', { name: 'Reopen' }).click();
+  await page.locator('dialog textarea').fill('Cut again.');
+  await page.locator('dialog').getByRole('button', { name: 'Reopen' }).click();
+  await page.locator('.said', { hasText: 'Cut again.' }).waitFor();
+}));
+
+test('a device is removed only when its name is typed', () => withPage({ size: 10 }, '', async ({ page, go }) => {
+  await go('/devices/dev-0-9');
+  await page.getByRole('button', { name: 'Remove the device' }).click();
+  const act = page.locator('dialog').getByRole('button', { name: 'Remove the device' });
+  assert.ok(await act.isDisabled());
+  await page.locator('dialog input').fill('cam-06');
+  assert.ok(await act.isEnabled());
+  await act.click();
+  await page.waitForURL(/\/sites\/site-0$/);
+}));
+
+test('a gateway is added and its command shown once', () => withPage({ size: 10 }, '', async ({ page, go }) => {
+  await go('/sites/site-0');
+  await page.getByRole('button', { name: 'Add a gateway' }).click();
+  await page.locator('input[name=gateway]').fill('GW-02');
+  await page.keyboard.press('Enter');
+  assert.match(await page.getByLabel('Enrol command').inputValue(), /^sitewarden-agent enrol --server /);
+  await page.getByRole('button', { name: 'I have copied it' }).click();
+  assert.equal(await page.getByLabel('Enrol command').count(), 0);
+}));
+
+test('a customer sees no act of ours', () => withPage({ size: 10, role: 'customer' }, '', async ({ page, go }) => {
+  await go('/');
+  await page.locator('.inc').first().waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Acknowledge' }).count(), 0);
+  assert.deepEqual(await page.locator('.nav a').allInnerTexts(), ['Now', 'Tickets', 'Sites']);
+  await go('/devices/dev-0-9');
+  await page.getByRole('heading', { name: /cam-06/ }).waitFor();
+  for (const name of ['Change', 'Probe now', 'Remove the device']) assert.equal(await page.getByRole('button', { name }).count(), 0, name);
+}));
+
+test('language and light are remembered', () => withPage({ size: 10 }, '', async ({ page, go }) => {
+  await go('/');
+  await page.locator('.inc').first().waitFor();
+  await page.getByRole('button', { name: 'Light page' }).click();
+  await page.getByTitle('简体中文').click();
+  await page.getByRole('heading', { name: '当前故障' }).waitFor();
+  assert.equal(await page.evaluate(() => `${document.documentElement.dataset.theme} ${document.documentElement.lang}`), 'light zh-CN');
+  assert.deepEqual(await page.evaluate(() => [localStorage.getItem('sitewarden.theme'), localStorage.getItem('sitewarden.language')]), ['light', 'zh']);
+}));
