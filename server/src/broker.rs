@@ -30,7 +30,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use registry::{Refusal, Registry, Standing};
 
-use crate::clock::Clock;
 use crate::config::Limits;
 use crate::tls::read_identity;
 
@@ -60,8 +59,6 @@ pub struct Door {
     pub registry: Registry,
     /// Where payloads go.
     pub upstream: mpsc::Sender<Upstream>,
-    /// For the age of certificates.
-    pub clock: Clock,
     /// Bounds.
     pub limits: Limits,
 }

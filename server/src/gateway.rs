@@ -8,6 +8,7 @@ pub mod api;
 pub mod command;
 pub mod desired;
 pub mod enrol;
+pub mod reseal;
 pub mod step;
 pub mod store;
 

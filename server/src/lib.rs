@@ -3,7 +3,9 @@
 pub mod app;
 pub mod assets;
 pub mod audit;
+pub mod backup;
 pub mod broker;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod customer;
@@ -23,6 +25,7 @@ pub mod openapi;
 pub mod page;
 pub mod retention;
 pub mod router;
+pub mod serve;
 pub mod site;
 pub mod text;
 pub mod ticket;

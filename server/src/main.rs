@@ -1,1 +1,35 @@
-fn main() {}
+//! The server's program: reads what was asked for, prepares the process, and hands over.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use sitewarden_server::cli::Cli;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One provider for every TLS connection of the process; it can only be set once, and this is where.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,hyper=warn,lettre=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if cli.json_log {
+        log.json().init();
+    } else {
+        log.with_target(false).init();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("sitewarden: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(cli.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sitewarden: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -170,6 +170,11 @@ pub async fn checks(conn: &mut Conn, id: &str) -> sqlx::Result<Vec<u8>> {
     sqlx::query_scalar("SELECT checks FROM device WHERE id = $1").bind(id).fetch_one(conn).await
 }
 
+/// The sealed check text of every device, by id.
+pub async fn list_sealed(conn: &mut Conn) -> sqlx::Result<Vec<(String, Vec<u8>)>> {
+    sqlx::query_as("SELECT id, checks FROM device ORDER BY id").fetch_all(conn).await
+}
+
 /// Replaces the sealed check text of one device, when the sealing key has changed.
 pub async fn reseal(conn: &mut Conn, id: &str, checks: Vec<u8>) -> sqlx::Result<()> {
     sqlx::query("UPDATE device SET checks = $2 WHERE id = $1").bind(id).bind(checks).execute(conn).await?;

@@ -1,0 +1,267 @@
+//! The running server: every part in one set of tasks, stopped in the order in which work flows.
+//!
+//! On a stop the gateways' door closes first, then ingest finishes what it has accepted, and everything else
+//! ends beside it. A part that ends by itself takes the server down with it, so that the system restarts it:
+//! half a server is worse than none.
+
+use std::future::{Ready, ready};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use axum_server::accept::Accept;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Inner};
+use crate::broker::{self, Door, Registry, UPSTREAM_LENGTH};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::Db;
+use crate::engine::{self, Engine};
+use crate::keys::Keys;
+use crate::live::{self, Live};
+use crate::metrics::Metrics;
+use crate::tls::WebFiles;
+use crate::user::login::Logins;
+use crate::user::{self, Language, Role, password};
+use crate::{gateway, ingest, router};
+
+/// How long open requests may go on after a stop.
+const GRACE: Duration = Duration::from_secs(5);
+const FIRST_LOGIN: &str = "admin";
+
+/// The server's sockets, bound before anything else starts; tests bind port 0.
+#[derive(Debug)]
+pub struct Listeners {
+    /// The page and the API.
+    pub http: TcpListener,
+    /// The gateways' door.
+    pub mqtt: TcpListener,
+}
+
+impl Listeners {
+    /// Binds the configured addresses.
+    pub async fn bind(config: &Config) -> Result<Self> {
+        let bind = async |address: SocketAddr, key: &str| {
+            TcpListener::bind(address).await.with_context(|| {
+                format!("cannot listen on {address}; choose another `{key}.listen`, or stop what listens there")
+            })
+        };
+        Ok(Self { http: bind(config.http.listen, "http").await?, mqtt: bind(config.mqtt.listen, "mqtt").await? })
+    }
+}
+
+/// Runs the server until `shutdown`.
+pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationToken) -> Result<()> {
+    let app = prepare(config, &listeners).await?;
+    let now = app.clock.now();
+    let hosts = [app.config.mqtt_host()];
+    let door = |upstream| -> Result<Door> {
+        Ok(Door {
+            tls: app.keys.ca().wire_config(&hosts, now)?,
+            registry: app.gateways.clone(),
+            upstream,
+            limits: app.config.limits,
+        })
+    };
+    let (upstream, accepted) = mpsc::channel(UPSTREAM_LENGTH);
+    let (door, engine) = (door(upstream)?, Engine::new(&app, now)?);
+    let mut parts: JoinSet<&'static str> = JoinSet::new();
+    let door_closed = CancellationToken::new();
+    let (mqtt, stop, closed) = (listeners.mqtt, shutdown.clone(), door_closed.clone());
+    parts.spawn(async move {
+        broker::run(mqtt, door, stop).await;
+        closed.cancel();
+        "the gateways' door"
+    });
+    let part = app.clone();
+    parts.spawn(async move {
+        ingest::run(part, accepted, door_closed).await;
+        "ingest"
+    });
+    let (part, stop) = (app.clone(), shutdown.clone());
+    parts.spawn(async move {
+        engine::run(part, engine, stop).await;
+        "the engine"
+    });
+    let (part, stop) = (app.clone(), shutdown.clone());
+    parts.spawn(async move {
+        live::run(part, stop).await;
+        "the live stream"
+    });
+    let tls = web_tls(&app, &mut parts, &shutdown).await?;
+    let (part, stop) = (app.clone(), shutdown.clone());
+    parts.spawn(async move {
+        if let Err(error) = http(part, listeners.http, tls, stop).await {
+            tracing::error!(error = format!("{error:#}"), "the page's server failed");
+        }
+        "the page"
+    });
+    announce(&app);
+    let mut failed = None;
+    while let Some(ended) = parts.join_next().await {
+        let part = match &ended {
+            Ok(part) => *part,
+            Err(error) => {
+                tracing::error!(%error, "a part of the server failed");
+                "a part that failed"
+            }
+        };
+        if !shutdown.is_cancelled() {
+            failed = Some(part);
+            shutdown.cancel();
+        }
+    }
+    app.db.close().await;
+    match failed {
+        Some(part) => bail!("{part} ended by itself; the log says why"),
+        None => Ok(()),
+    }
+}
+
+/// Opens keys and database, and makes the first administrator where there is nobody.
+async fn prepare(mut config: Config, listeners: &Listeners) -> Result<App> {
+    config.http.listen = listeners.http.local_addr()?;
+    config.mqtt.listen = listeners.mqtt.local_addr()?;
+    let clock = Clock::System;
+    let keys = Keys::open_or_create(&config.data_dir, clock.now())?;
+    let db = Db::open(&config.database_url()).await?;
+    let app = App::new(Inner {
+        db,
+        clock,
+        keys,
+        config,
+        live: Live::new(),
+        logins: Logins::default(),
+        metrics: Metrics::default(),
+        gateways: Registry::new(),
+        wake: Notify::new(),
+    });
+    if let Some(secret) = first_administrator(&app).await? {
+        println!("First start. Until the password is changed, only this machine may sign in.");
+        println!("Login: {FIRST_LOGIN}  password (shown once): {secret}");
+    }
+    let standings = gateway::store::standings(&mut *app.db.read().await?).await?;
+    app.gateways.replace_standings(standings);
+    Ok(app)
+}
+
+/// Makes an administrator with a random password when there is no account at all.
+async fn first_administrator(app: &App) -> Result<Option<String>> {
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    if user::store::count_accounts(&mut tx).await? > 0 {
+        return Ok(None);
+    }
+    let secret = password::invent();
+    let new = user::store::NewAccount {
+        login: FIRST_LOGIN.to_owned(),
+        name: FIRST_LOGIN.to_owned(),
+        role: Role::Administrator,
+        customer_id: None,
+        password_hash: password::hash_now(&secret)?,
+        must_change: true,
+        language: Language::En,
+    };
+    match user::store::insert_account(&mut tx, &new, now).await {
+        Ok(_) => {}
+        // Another server on the same database was faster; it printed the password.
+        Err(error) if crate::db::is_conflict(&error) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    tx.commit().await?;
+    Ok(Some(secret))
+}
+
+/// The page's TLS, and the task that reads the files again; nothing for plain HTTP.
+async fn web_tls(
+    app: &App,
+    parts: &mut JoinSet<&'static str>,
+    shutdown: &CancellationToken,
+) -> Result<Option<RustlsConfig>> {
+    let http = &app.config.http;
+    if http.own_certificate {
+        let public = app.config.public_url();
+        let host = public.split("://").nth(1).unwrap_or_default();
+        let host = host.split(['/', ':']).next().unwrap_or_default();
+        let hosts = [http.listen.ip().to_string(), host.to_owned()];
+        let named: Vec<String> = hosts.into_iter().filter(|host| !host.is_empty()).collect();
+        return Ok(Some(app.keys.ca().web_config(&named, app.clock.now())?));
+    }
+    let (Some(certificate), Some(key)) = (&http.certificate, &http.key) else { return Ok(None) };
+    let files = WebFiles { certificate: certificate.clone(), key: key.clone() };
+    let config = files.load().await?;
+    let (fresh, stop) = (config.clone(), shutdown.clone());
+    parts.spawn(async move {
+        files.reload(fresh, stop).await;
+        "the certificate's watch"
+    });
+    Ok(Some(config))
+}
+
+async fn http(app: App, listener: TcpListener, tls: Option<RustlsConfig>, stop: CancellationToken) -> Result<()> {
+    let handle = Handle::new();
+    let peers = Peers { proxies: tls.is_none().then(|| Arc::from(app.config.http.trusted_proxies.clone())) };
+    let service = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let server: Server<SocketAddr> = axum_server::from_tcp(listener.into_std()?)?.handle(handle.clone());
+    let ending = async {
+        stop.cancelled().await;
+        handle.graceful_shutdown(Some(GRACE));
+        // The server's own future ends when the last request has.
+        std::future::pending::<io::Result<()>>().await
+    };
+    let serving = async {
+        match tls {
+            Some(config) => server.acceptor(RustlsAcceptor::new(config).acceptor(peers)).serve(service).await,
+            None => server.acceptor(peers).serve(service).await,
+        }
+    };
+    tokio::select! {
+        done = serving => Ok(done?),
+        done = ending => Ok(done?),
+    }
+}
+
+/// Who may speak plain HTTP to us: this machine and the named proxies.
+#[derive(Clone, Debug)]
+struct Peers {
+    /// `None` where TLS protects the connection and everybody may come.
+    proxies: Option<Arc<[IpAddr]>>,
+}
+
+impl<S> Accept<TcpStream, S> for Peers {
+    type Stream = TcpStream;
+    type Service = S;
+    type Future = Ready<io::Result<(TcpStream, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        ready(self.judge(&stream).map(|()| (stream, service)))
+    }
+}
+
+impl Peers {
+    fn judge(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let ip = stream.peer_addr()?.ip().to_canonical();
+        match &self.proxies {
+            Some(proxies) if !ip.is_loopback() && !proxies.contains(&ip) => {
+                tracing::warn!(%ip, "plain HTTP is for this machine and `http.trusted_proxies` only");
+                Err(io::ErrorKind::PermissionDenied.into())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+fn announce(app: &App) {
+    println!("Page:     {}", app.config.public_url());
+    println!("Gateways: {} (MQTT 5 over TLS)", app.config.mqtt_advertised());
+    tracing::info!(page = app.config.public_url(), gateways = %app.config.mqtt.listen, "the server runs");
+}
