@@ -21,6 +21,11 @@ use crate::probe::{Finding, Outcome, OutcomeState};
 /// The code for a device none of whose checks got an answer.
 pub const UNREACHABLE: &str = "unreachable";
 
+/// Whether a code says that no answer came; any other code says something about an answer.
+pub fn is_silence(code: &str) -> bool {
+    code == UNREACHABLE || code == "port_closed" || code.ends_with("_silent")
+}
+
 /// The state of a device. Worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {

@@ -23,6 +23,29 @@ const FLAP_WINDOW: Duration = Duration::from_secs(30 * 60);
 /// What proves a fact: a flat object.
 pub type Evidence = BTreeMap<String, Value>;
 
+/// What an outcome can prove by not showing a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sees {
+    /// It looked inside: what it does not show is gone.
+    Everything,
+    /// It got an answer that let nobody look inside: only silence is gone.
+    AnAnswer,
+    /// It got no answer: the device may be as bad as before, only the kind of silence is known.
+    Silence,
+    /// It could not even ask.
+    Nothing,
+}
+
+impl Sees {
+    fn clears(self, code: &FaultCode) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::AnAnswer | Self::Silence => crate::model::is_silence(code.as_str()),
+            Self::Nothing => false,
+        }
+    }
+}
+
 /// When a fault of a check is believed, and when its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
@@ -30,6 +53,8 @@ pub struct Rule {
     pub confirm: Confirm,
     /// So many good in a row clear.
     pub clear: u8,
+    /// What an outcome that does not show a fault says about it.
+    pub sees: Sees,
 }
 
 /// A fact.
@@ -188,7 +213,7 @@ impl Verdicts {
     }
 
     /// Counts one outcome of a check: `bad` are the fault codes it shows; every other code that this check
-    /// showed before counts a good one.
+    /// showed before counts a good one, as far as the outcome can tell.
     pub fn observe(
         &mut self,
         now: Timestamp,
@@ -211,6 +236,9 @@ impl Verdicts {
             let stood = record.stands();
             let Some(count) = record.by_check.get_mut(check) else { continue };
             let shown = bad.iter().find(|(shown, _)| shown == code);
+            if shown.is_none() && !rule.sees.clears(code) {
+                continue;
+            }
             let (last_good_at, first_bad_at) = (count.last_good_at, count.first_bad_at);
             count.add(now, shown.is_some(), rule);
             let change = Change {

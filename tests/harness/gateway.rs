@@ -47,13 +47,13 @@ pub struct Gateway {
     running: bool,
     will: Vec<u8>,
     sessions: u64,
-    /// How far its clock is ahead, ms.
-    pub ahead_ms: i64,
+    /// How far its clock is behind, ms.
+    behind_ms: i64,
 }
 
 impl Gateway {
     /// A gateway that was just enrolled and has not connected yet.
-    pub fn new(id: GatewayId, command_key: Vec<u8>, now: Timestamp) -> Self {
+    pub fn new(id: GatewayId, command_key: Vec<u8>, now: Timestamp, behind_ms: i64) -> Self {
         let setup = Setup {
             gateway: id.clone(),
             local: Vec::new(),
@@ -65,14 +65,14 @@ impl Gateway {
         };
         Self {
             id,
-            core: Core::new(now, setup),
+            core: Core::new(own(now, behind_ms), setup),
             disk: BTreeMap::new(),
             conditions: BTreeMap::new(),
             linked: false,
             running: true,
             will: Vec::new(),
             sessions: 0,
-            ahead_ms: 0,
+            behind_ms,
         }
     }
 
@@ -161,7 +161,7 @@ impl Gateway {
     }
 
     fn own(&self, now: Timestamp) -> Timestamp {
-        sitewarden_agent::clock::from_ms(now.as_millisecond() + self.ahead_ms)
+        own(now, self.behind_ms)
     }
 
     fn outcome(&self, device: &str, check: &str) -> Outcome {
@@ -188,6 +188,10 @@ impl Gateway {
             }
         }
     }
+}
+
+fn own(now: Timestamp, behind_ms: i64) -> Timestamp {
+    sitewarden_agent::clock::from_ms(now.as_millisecond() - behind_ms)
 }
 
 /// The fault code of a check that got no answer; in stories a check is named after its kind.

@@ -52,6 +52,8 @@ pub struct World {
 impl World {
     /// A server with an administrator and nothing else, at 03:00 on a Thursday in Shanghai.
     pub async fn new(engine: Database) -> Self {
+        // The programs do this in their main; a second time is no harm.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let database = Fresh::fresh(engine).await;
         let folder = tempfile::tempdir().expect("a folder");
         let start: Timestamp = "2026-11-18T19:00:00Z".parse().expect("a time");
@@ -134,10 +136,15 @@ impl World {
 
     /// Adds a gateway to a site and connects it. In stories a gateway is called by its site.
     pub async fn gateway(&mut self, site: &str) {
+        self.gateway_behind(site, 0).await;
+    }
+
+    /// The same, with a clock that is so many milliseconds behind and that nothing corrects.
+    pub async fn gateway_behind(&mut self, site: &str, behind_ms: i64) {
         let new = json!({ "site_id": self.sites[site], "name": format!("gw {site}") });
         let id = text(&self.admin.post("/api/v1/gateways", &new).await.ok(), "/gateway/id");
         let id = GatewayId::try_from(id).expect("a gateway id");
-        let mut gateway = Gateway::new(id, self.app.keys.command_public_key().to_vec(), self.now());
+        let mut gateway = Gateway::new(id, self.app.keys.command_public_key().to_vec(), self.now(), behind_ms);
         gateway.connect(self.now());
         self.gateways.insert(site.to_owned(), gateway);
         self.settle().await;

@@ -12,7 +12,7 @@ use sitewarden_proto::id::{DeviceId, FaultCode};
 use crate::config::{Check, Confirm, Device, Kind};
 use crate::model;
 use crate::probe::{Outcome, OutcomeState};
-use crate::verdict::{Evidence, Rule};
+use crate::verdict::{Evidence, Rule, Sees};
 
 /// The latest outcomes of all devices.
 #[derive(Debug, Default)]
@@ -174,10 +174,13 @@ fn asks_the_device(check: &Check) -> bool {
 
 /// Rejected credentials are believed at once: asking again could lock the account.
 fn rule(check: &Check, outcome: &Outcome) -> Rule {
+    let usual = |sees| Rule { confirm: check.confirm, clear: check.clear, sees };
     match outcome.state {
-        OutcomeState::Rejected => Rule { confirm: Confirm { bad: 1, of: 1 }, clear: 1 },
-        OutcomeState::Good | OutcomeState::Bad | OutcomeState::Silent | OutcomeState::NotPermitted => {
-            Rule { confirm: check.confirm, clear: check.clear }
+        OutcomeState::Rejected => {
+            Rule { confirm: Confirm { bad: 1, of: 1 }, clear: 1, sees: Sees::AnAnswer }
         }
+        OutcomeState::Good | OutcomeState::Bad => usual(Sees::Everything),
+        OutcomeState::Silent => usual(Sees::Silence),
+        OutcomeState::NotPermitted => usual(Sees::Nothing),
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::clock::from_ms;
 use crate::config::parse_device;
 
-const RULE: Rule = Rule { confirm: Confirm { bad: 2, of: 3 }, clear: 2 };
+const RULE: Rule = Rule { confirm: Confirm { bad: 2, of: 3 }, clear: 2, sees: Sees::Everything };
 
 fn code() -> FaultCode {
     "port_closed".parse().unwrap()
@@ -139,4 +139,30 @@ proptest! {
             prop_assert_eq!(stands, bench.verdicts.stands(&device(), "port_closed"));
         }
     }
+}
+
+#[test]
+fn silence_does_not_clear_what_an_answer_showed() {
+    let mut verdicts = Verdicts::default();
+    let mut run = |second: i64, sees, codes: &[&str]| -> Vec<(String, ChangeKind)> {
+        let bad: Vec<_> = codes.iter().map(|code| (FaultCode::try_from((*code).to_owned()).unwrap(), Evidence::new())).collect();
+        let rule = Rule { sees, ..RULE };
+        let changes = verdicts.observe(from_ms(second * 1000), &device(), "http", rule, &bad);
+        changes.into_iter().map(|change| (change.code.to_string(), change.kind)).collect()
+    };
+    run(0, Sees::Everything, &["http_status"]);
+    let raised = vec![("http_status".to_owned(), ChangeKind::Raised)];
+    assert_eq!(run(30, Sees::Everything, &["http_status"]), raised);
+    for second in 2..10 {
+        let changes = run(second * 30, Sees::Silence, &["unreachable"]);
+        assert!(changes.iter().all(|(code, _)| code == "unreachable"), "{changes:?}");
+    }
+    for second in 10..20 {
+        assert_eq!(run(second * 30, Sees::Nothing, &[]), vec![]);
+    }
+    run(600, Sees::Everything, &[]);
+    let mut cleared = run(630, Sees::Everything, &[]);
+    cleared.sort_by(|a, b| a.0.cmp(&b.0));
+    let both = ["http_status", "unreachable"].map(|code| (code.to_owned(), ChangeKind::Cleared));
+    assert_eq!(cleared, both);
 }

@@ -47,17 +47,19 @@ async fn what_still_stands_is_paged_once(engine: Engine) {
 
 async fn a_clock_that_is_wrong_does_not_bend_the_record(engine: Engine) {
     let mut w = World::usual(engine).await;
-    w.device("North Gate", "cam-3").await;
-    w.gateway_mut("North Gate").ahead_ms = -3 * 3_600_000;
-    w.cut("North Gate").await;
-    w.reconnect("North Gate").await;
-    w.device_goes_down("cam-3");
+    let customer = w.customer("Tunnel Company").await;
+    w.site(&customer, "Tunnel East", "东隧道").await;
+    w.gateway_behind("Tunnel East", 3 * 3_600_000).await;
+    w.device("Tunnel East", "cam-3").await;
     let before = w.now().as_millisecond();
+    w.device_goes_down("cam-3");
     w.forward_minutes(4).await;
     w.pager.expect("li.wei", &["#1001", "cam-3"]);
     let incident = &w.incidents("open").await[0];
     let opened = incident["opened_at"].as_i64().unwrap();
     assert!((before..=w.now().as_millisecond()).contains(&opened), "three hours were taken out: {incident}");
     let gateways = w.admin.get("/api/v1/gateways").await.ok();
-    assert_eq!(gateways["items"][0]["clock_offset_ms"], -3 * 3_600_000, "and the offset is shown");
+    let offsets: Vec<i64> =
+        gateways["items"].as_array().unwrap().iter().filter_map(|g| g["clock_offset_ms"].as_i64()).collect();
+    assert!(offsets.contains(&(-3 * 3_600_000)), "and the offset is shown: {offsets:?}");
 }

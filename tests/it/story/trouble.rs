@@ -48,7 +48,7 @@ async fn confirm_and_clear(engine: Engine) {
     let states: Vec<String> = states["items"].as_array().unwrap().iter().map(|s| text(s, "/state")).collect();
     assert_eq!(states, ["unknown", "ok", "down", "ok"]);
     w.forward_minutes(10).await;
-    let history = w.admin.get(&format!("/api/v1/devices/{id}/history")).await.ok();
+    let history = w.admin.get(&format!("/api/v1/devices/{id}/history?from={}", now - 1_800_000)).await.ok();
     let series = history["series"].as_array().unwrap();
     assert_eq!(series.len(), 2, "one series for each check: {history}");
     let points = series[0]["points"].as_array().unwrap();
