@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 use sitewarden_proto::wire::{Gap, gap};
 
 use super::*;
@@ -34,8 +34,7 @@ async fn what_is_committed_is_there_after_a_kill() {
     let path = dir.path().join("queue.db");
     let mut spool = open(&path, Queue::default()).await;
     let epoch = spool.kept().await.unwrap().epoch;
-    let sample =
-        Sample { at_ms: 1, device: "d".into(), check: "c".into(), metric: "m".into(), value: 1.5 };
+    let sample = Sample { at_ms: 1, device: "d".into(), check: "c".into(), metric: "m".into(), value: 1.5 };
     let standing = Standing {
         device: "d".parse().unwrap(),
         code: "unreachable".parse().unwrap(),
@@ -62,7 +61,10 @@ async fn what_is_committed_is_there_after_a_kill() {
     assert_eq!(kept.trial, Some((4, "password = \"hunter2\"".into())));
     assert_eq!(kept.commands.get("c1"), Some(&false));
     assert_eq!(spool.size(), Size { records: 3, bytes: 30, dropped: 0 });
-    spool.append(&Batch { config: Some(ConfigChange::Confirm), drop_samples: true, ..batch(vec![]) }).await.unwrap();
+    spool
+        .append(&Batch { config: Some(ConfigChange::Confirm), drop_samples: true, ..batch(vec![]) })
+        .await
+        .unwrap();
     let kept = spool.kept().await.unwrap();
     assert_eq!((kept.config.map(|c| c.0), kept.trial, kept.samples.len()), (Some(4), None, 0));
     spool.delete(5).await.unwrap();
@@ -70,7 +72,8 @@ async fn what_is_committed_is_there_after_a_kill() {
     let kept = open(&path, Queue::default()).await.kept().await.unwrap();
     assert_eq!((kept.tail, kept.head), (6, 5), "numbers go on although the queue is empty");
     for file in std::fs::read_dir(dir.path()).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        // SQLite may remove its own log in the meantime.
+        let Ok(bytes) = std::fs::read(file.unwrap().path()) else { continue };
         assert!(!bytes.windows(7).any(|w| w == b"hunter2"), "a credential lies readable on disk");
     }
 }
@@ -96,14 +99,18 @@ async fn a_damaged_file_is_put_aside_and_what_can_be_read_is_kept() {
     let last = spool.read(kept.head).await.unwrap().pop().unwrap();
     assert_eq!(last.kind, RecordKind::Gap);
     assert_eq!(Gap::decode(last.bytes.as_slice()).unwrap().reason(), gap::Reason::Corrupt);
-    assert!(dir.path().read_dir().unwrap().any(|f| f.unwrap().file_name().to_string_lossy().contains("damaged")));
+    assert!(
+        dir.path().read_dir().unwrap().any(|f| f.unwrap().file_name().to_string_lossy().contains("damaged"))
+    );
 }
 
 #[tokio::test]
 async fn rubbish_instead_of_a_queue_does_not_stop_the_agent() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("queue.db");
-    for rubbish in [b"not a database at all, just some text that is long enough".to_vec(), vec![0; 4096], vec![]] {
+    for rubbish in
+        [b"not a database at all, just some text that is long enough".to_vec(), vec![0; 4096], vec![]]
+    {
         std::fs::write(&path, rubbish).unwrap();
         let mut spool = open(&path, Queue::default()).await;
         let head = spool.kept().await.unwrap().head;
