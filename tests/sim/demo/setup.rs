@@ -80,10 +80,14 @@ pub async fn set_up(stage: &Stage, site: &Announcement) -> Result<Running> {
     people(&client, &noc_password, site).await?;
 
     step("waiting until every device is seen");
-    let wanted = devices.len();
-    until("every device OK", async || {
+    until("every simulated device OK", async || {
         let all = client.list(&format!("/devices?gateway_id={gateway}")).await?;
-        Ok((all.iter().filter(|device| device["state"] == "ok").count() >= wanted).then_some(()))
+        let well: Vec<&str> = all
+            .iter()
+            .filter(|device| device["state"] == "ok")
+            .filter_map(|device| device["id"].as_str())
+            .collect();
+        Ok(devices.values().all(|id| well.contains(&id.as_str())).then_some(()))
     })
     .await
     .inspect_err(|_| eprintln!("{}\n{}", server.last_lines(), agent.last_lines()))?;
