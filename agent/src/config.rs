@@ -3,7 +3,7 @@
 //!
 //! ```toml
 //! data_dir = "/var/lib/sitewarden-agent"   # keys, certificate and queue; made by `enrol`
-//! heartbeat = "30s"                        # how often the server hears that we live
+//! heartbeat = "30s"                        # how often the server hears that we live; its own wish if absent
 //! keep_alive = "60s"                       # MQTT; 300s on a metered link
 //!
 //! [queue]
@@ -26,7 +26,8 @@ mod snmp;
 mod tests;
 
 pub use device::{
-    CLASSES, Check, Class, Confirm, Device, Http, HttpAuth, Kind, Secret, parse_device, parse_devices, read_device_file,
+    CLASSES, Check, Class, Confirm, Device, Http, HttpAuth, Kind, Secret, parse_device, parse_devices,
+    read_device_file,
 };
 pub use reader::Error;
 pub use snmp::{Auth, Privacy, Security, Snmp};
@@ -43,8 +44,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Overrides the address that enrolment stored, host:port.
     pub server: Option<String>,
-    /// How often a Session is published while connected.
-    pub heartbeat: Duration,
+    /// How often a Session is published while connected; None is what the server wished at enrolment.
+    pub heartbeat: Option<Duration>,
     /// MQTT keep-alive.
     pub keep_alive: Duration,
     /// Bounds of the disk queue.
@@ -78,7 +79,7 @@ impl Config {
         Self {
             data_dir: data_dir.into(),
             server: None,
-            heartbeat: Duration::from_secs(30),
+            heartbeat: None,
             keep_alive: Duration::from_secs(60),
             queue: Queue::default(),
             concurrent_probes: 64,
@@ -107,15 +108,14 @@ impl Config {
             }
             config.server = Some(found.value);
         }
-        config.heartbeat = top.duration("heartbeat", secs(5)..=secs(900), config.heartbeat)?;
+        config.heartbeat = top.optional_duration("heartbeat", secs(5)..=secs(900))?;
         config.keep_alive = top.duration("keep_alive", secs(5)..=secs(3600), config.keep_alive)?;
         config.concurrent_probes = top.number("concurrent_probes", 1_u16..=1024, 64)?.into();
         config.block = top.duration("block", secs(1)..=secs(3600), config.block)?;
         if let Some(mut queue) = top.table("queue")? {
             let days: u32 = queue.number("max_days", 1..=365, 7)?;
             let mib: u32 = queue.number("max_mib", 1..=65_536, 512)?;
-            config.queue =
-                Queue { max_age: secs(u64::from(days) * 86_400), max_bytes: u64::from(mib) << 20 };
+            config.queue = Queue { max_age: secs(u64::from(days) * 86_400), max_bytes: u64::from(mib) << 20 };
             queue.finish("[queue]")?;
         }
         config.devices = device::device_tables(&mut top)?;
@@ -125,7 +125,8 @@ impl Config {
 }
 
 fn is_host_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
 }
 
 /// Why a file does not serve.

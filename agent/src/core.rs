@@ -144,7 +144,10 @@ pub struct Batch {
 
 impl Batch {
     fn is_urgent(&self) -> bool {
-        !self.records.is_empty() || self.standing.is_some() || self.config.is_some() || !self.journal.is_empty()
+        !self.records.is_empty()
+            || self.standing.is_some()
+            || self.config.is_some()
+            || !self.journal.is_empty()
     }
 
     fn is_empty(&self) -> bool {
@@ -273,7 +276,8 @@ impl Core {
             OutcomeState::Rejected => Ran::Rejected,
         };
         self.schedule.finished(now, device, check, ran);
-        let Some(device) = self.desired.find(device).filter(|d| d.find_check(check).is_some()).cloned() else {
+        let Some(device) = self.desired.find(device).filter(|d| d.find_check(check).is_some()).cloned()
+        else {
             return;
         };
         let samples = self.gather.add(now, &device.id, check, &outcome.values);
@@ -285,7 +289,9 @@ impl Core {
             changes.extend(self.verdicts.observe(now, &device.id, &run.check, run.rule, &run.bad));
         }
         self.record_changes(now, changes);
-        if self.unbaselined.contains(&device.id) && self.judge.is_all_good(&device) && self.verdicts.is_quiet(&device.id)
+        if self.unbaselined.contains(&device.id)
+            && self.judge.is_all_good(&device)
+            && self.verdicts.is_quiet(&device.id)
         {
             self.unbaselined.remove(&device.id);
             self.record_baseline(now, &device.id);
@@ -314,7 +320,9 @@ impl Core {
         let handled = match down {
             Down::Ack => envelope::decode_message(bytes).map(|ack| self.handle_ack(now, &ack)),
             Down::Command => envelope::decode_message(bytes).map(|signed| self.handle_order(now, &signed)),
-            Down::DesiredConfig => envelope::decode_message(bytes).map(|config| self.handle_config(now, &config)),
+            Down::DesiredConfig => {
+                envelope::decode_message(bytes).map(|config| self.handle_config(now, &config))
+            }
         };
         if let Err(error) = handled {
             self.stats.refused_packets += 1;
@@ -396,6 +404,15 @@ impl Core {
         .min()
     }
 
+    /// The agent ends in order: what is open goes to disk, the server hears that we go.
+    pub fn handle_shutdown(&mut self, now: Timestamp) {
+        if !self.batch.is_empty() {
+            let batch = Batch { at_ms: now.as_millisecond(), ..std::mem::take(&mut self.batch) };
+            self.commands.push_back(Command::Append(batch));
+        }
+        self.send_birth(now, false);
+    }
+
     /// The next thing to do; None when all is done.
     pub fn next_command(&mut self) -> Option<Command> {
         self.commands.pop_front()
@@ -456,7 +473,9 @@ impl Core {
     }
 
     fn read_more(&mut self) {
-        if !self.is_reading && let Some(from) = self.session.wants() {
+        if !self.is_reading
+            && let Some(from) = self.session.wants()
+        {
             self.is_reading = true;
             self.commands.push_back(Command::Read { from });
         }
@@ -527,7 +546,8 @@ fn event(change: &Change) -> Event {
     let mut evidence_json = serde_json::to_string(&evidence).unwrap_or_default();
     while evidence_json.len() > EVIDENCE_MAX {
         // The longest value goes first; what is left still says the most.
-        let longest = evidence.iter().max_by_key(|(_, value)| value.to_string().len()).map(|(key, _)| key.clone());
+        let longest =
+            evidence.iter().max_by_key(|(_, value)| value.to_string().len()).map(|(key, _)| key.clone());
         let Some(key) = longest else { break };
         evidence.remove(&key);
         evidence_json = serde_json::to_string(&evidence).unwrap_or_default();

@@ -58,7 +58,13 @@ impl Gather {
     }
 
     /// Adds the values of one outcome; returns what is new, to be kept on disk.
-    pub fn add(&mut self, now: Timestamp, device: &DeviceId, check: &str, values: &[(String, f64)]) -> Vec<Sample> {
+    pub fn add(
+        &mut self,
+        now: Timestamp,
+        device: &DeviceId,
+        check: &str,
+        values: &[(String, f64)],
+    ) -> Vec<Sample> {
         let at_ms = now.as_millisecond().div_euclid(GRID_MS) * GRID_MS;
         let samples: Vec<Sample> = values
             .iter()
@@ -173,7 +179,12 @@ mod tests {
         assert_eq!(values(&gather.close_due(from_ms(300_000))), 100);
         assert_eq!(gather.next_due(), None);
         gather.watch(from_ms(500_000));
-        gather.add(from_ms(400_000), &id(1), "icmp", &[("rtt_ms".into(), f64::NAN), ("loss_ratio".into(), 0.0)]);
+        gather.add(
+            from_ms(400_000),
+            &id(1),
+            "icmp",
+            &[("rtt_ms".into(), f64::NAN), ("loss_ratio".into(), 0.0)],
+        );
         assert_eq!(gather.next_due(), Some(from_ms(401_000)));
         assert_eq!(values(&gather.close_due(from_ms(401_000))), 1);
         gather.add(from_ms(600_000), &id(1), "icmp", &[("loss_ratio".into(), 0.0)]);
@@ -185,7 +196,14 @@ mod tests {
         let mut gather = Gather::new(Duration::from_secs(300));
         for device in 0..900 {
             for second in 0..20 {
-                let values: Vec<(String, f64)> = (0..4).map(|m| (format!("m{m}"), f64::from(m) + 0.123_456 * (device as i64 * (second + 7) % 9973) as f64)).collect();
+                let values: Vec<(String, f64)> = (0..4)
+                    .map(|m| {
+                        (
+                            format!("m{m}"),
+                            f64::from(m) + 0.123_456 * (device as i64 * (second + 7) % 9973) as f64,
+                        )
+                    })
+                    .collect();
                 gather.add(from_ms(second * 15_000), &id(device), "snmp", &values);
             }
         }

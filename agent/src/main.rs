@@ -1,1 +1,91 @@
-fn main() {}
+//! The agent that runs on a site's gateway, and the technician's probe.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sitewarden_agent::config::Config;
+use sitewarden_agent::probe_once::{self, Lang};
+use sitewarden_agent::{enrol, run};
+use tracing_subscriber::EnvFilter;
+
+/// Watches the devices of a site and reports to a Sitewarden server.
+#[derive(Parser)]
+#[command(name = "sitewarden-agent", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch and report until stopped.
+    Run {
+        /// The agent's file (TOML).
+        #[arg(long, default_value = "/etc/sitewarden/agent.toml")]
+        config: PathBuf,
+    },
+    /// Make this machine a gateway: get a certificate with a one-time token.
+    Enrol {
+        /// The server's web address, for example https://monitor.example.com.
+        #[arg(long)]
+        server: String,
+        /// The token that the gateways page or `sitewarden gateway add` printed.
+        #[arg(long, env = "SITEWARDEN_TOKEN", hide_env_values = true)]
+        token: String,
+        /// Where key, certificate and queue will lie: `data_dir` of the agent's file.
+        #[arg(long, default_value = "/var/lib/sitewarden-agent")]
+        data: PathBuf,
+    },
+    /// Run every check of one device once and say what is wrong. Exit code: 0 ok, 1 degraded or down,
+    /// 2 unknown, 64 the file cannot be used.
+    Probe {
+        /// The device's file (TOML).
+        #[arg(long)]
+        device: PathBuf,
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Language of the table.
+        #[arg(long, value_enum, default_value = "en")]
+        lang: Lang,
+    },
+    /// Read the agent's file and say what is wrong with it.
+    CheckConfig {
+        /// The agent's file (TOML).
+        #[arg(long, default_value = "/etc/sitewarden/agent.toml")]
+        config: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("SITEWARDEN_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,rumqttc=warn,sqlx=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("sitewarden-agent: another TLS provider is already installed");
+        return ExitCode::FAILURE;
+    }
+    let done = match arguments.command {
+        Command::Probe { device, json, lang } => return probe_once::run(&device, json, lang).await,
+        Command::Run { config } => match Config::load(&config) {
+            Ok(config) => run::run(config).await,
+            Err(error) => Err(error.into()),
+        },
+        Command::Enrol { server, token, data } => {
+            enrol::enrol(&server, &token, &data).await.map(|gateway| println!("enrolled as {gateway}"))
+        }
+        Command::CheckConfig { config } => Config::load(&config)
+            .map(|read| println!("{} is fine: {} local devices", config.display(), read.devices.len()))
+            .map_err(Into::into),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sitewarden-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

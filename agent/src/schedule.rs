@@ -70,7 +70,12 @@ impl Plan {
     fn new(device: &DeviceId, check: &Check, now: Timestamp) -> Self {
         let spread = SPREAD.min(check.every).as_millis().max(1) as u64;
         let phase = hash(&[device.as_str(), &check.name]) % spread;
-        Self { check: check.clone(), due_at: after(now, Duration::from_millis(phase)), silent: 0, rejected: 0 }
+        Self {
+            check: check.clone(),
+            due_at: after(now, Duration::from_millis(phase)),
+            silent: 0,
+            rejected: 0,
+        }
     }
 
     fn pause(&self) -> Duration {
@@ -175,9 +180,10 @@ impl Slot {
 
 /// FNV-1a, 64 bit: the same on every gateway and every start.
 fn hash(parts: &[&str]) -> u64 {
-    parts.iter().flat_map(|part| part.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    parts
+        .iter()
+        .flat_map(|part| part.bytes().chain([0]))
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]
@@ -198,7 +204,12 @@ mod tests {
     }
 
     /// Plays `seconds` of a site where each run takes `took`; returns (at, device, check) of each start.
-    fn play(schedule: &mut Schedule, seconds: u64, took: Duration, ran: Ran) -> Vec<(Timestamp, DeviceId, String)> {
+    fn play(
+        schedule: &mut Schedule,
+        seconds: u64,
+        took: Duration,
+        ran: Ran,
+    ) -> Vec<(Timestamp, DeviceId, String)> {
         let mut now = from_ms(0);
         let end = after(now, Duration::from_secs(seconds));
         let mut running: Vec<(Timestamp, DeviceId, String)> = Vec::new();

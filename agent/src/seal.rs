@@ -41,7 +41,8 @@ impl Seal {
 
     /// From 32 bytes.
     pub fn new(key: &[u8]) -> anyhow::Result<Self> {
-        let key = UnboundKey::new(&CHACHA20_POLY1305, key).map_err(|_| anyhow!("the key has a wrong length"))?;
+        let key =
+            UnboundKey::new(&CHACHA20_POLY1305, key).map_err(|_| anyhow!("the key has a wrong length"))?;
         Ok(Self(LessSafeKey::new(key)))
     }
 
@@ -60,7 +61,8 @@ impl Seal {
     pub fn open(&self, sealed: &[u8]) -> anyhow::Result<String> {
         ensure!(sealed.len() > NONCE_LEN, "the sealed text is cut off");
         let (nonce, rest) = sealed.split_at(NONCE_LEN);
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| anyhow!("the sealed text is cut off"))?;
+        let nonce =
+            Nonce::try_assume_unique_for_key(nonce).map_err(|_| anyhow!("the sealed text is cut off"))?;
         let mut rest = rest.to_vec();
         let text = self
             .0

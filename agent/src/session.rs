@@ -153,7 +153,8 @@ impl Session {
     pub fn take(&mut self, now: Timestamp, records: &[Record]) -> Vec<Envelope> {
         let mut envelopes = Vec::new();
         let Link::Up { session_id } = self.link else { return envelopes };
-        let records: Vec<&Record> = records.iter().filter(|r| r.last >= self.next && r.seq <= self.head).collect();
+        let records: Vec<&Record> =
+            records.iter().filter(|r| r.last >= self.next && r.seq <= self.head).collect();
         let mut rest = records.as_slice();
         while let Some(first) = rest.first()
             && self.in_flight.len() < WINDOW
@@ -245,7 +246,9 @@ fn pack(records: &[&Record]) -> (usize, u64, Body) {
         RecordKind::Event => return pack_events(records),
         RecordKind::Metrics => MetricBlock::decode(first.bytes.as_slice()).map(Body::Metrics),
         RecordKind::CommandResult => CommandResult::decode(first.bytes.as_slice()).map(Body::CommandResult),
-        RecordKind::ReportedConfig => ReportedConfig::decode(first.bytes.as_slice()).map(Body::ReportedConfig),
+        RecordKind::ReportedConfig => {
+            ReportedConfig::decode(first.bytes.as_slice()).map(Body::ReportedConfig)
+        }
         RecordKind::Discovered => DiscoveredDevices::decode(first.bytes.as_slice()).map(Body::Discovered),
         RecordKind::Gap => Gap::decode(first.bytes.as_slice())
             .map(|gap| Body::Gap(Gap { from_seq: first.seq, to_seq: first.last, reason: gap.reason })),

@@ -108,7 +108,8 @@ impl Spool {
     pub async fn kept(&mut self) -> anyhow::Result<Kept> {
         let epoch = self.number("epoch").await?.unwrap_or(1) as u64;
         let head = self.number("head").await?.unwrap_or(0) as u64;
-        let first: Option<i64> = sqlx::query("SELECT MIN(seq) FROM record").fetch_one(&mut self.db).await?.try_get(0)?;
+        let first: Option<i64> =
+            sqlx::query("SELECT MIN(seq) FROM record").fetch_one(&mut self.db).await?.try_get(0)?;
         let tail = first.map_or(head + 1, |seq| seq as u64);
         let mut samples = Vec::new();
         for row in sqlx::query("SELECT body FROM sample ORDER BY rowid").fetch_all(&mut self.db).await? {
@@ -166,10 +167,10 @@ impl Spool {
         }
         match &batch.config {
             Some(ConfigChange::Confirm) => {
-                for statement in
-                    ["DELETE FROM kept WHERE name = 'config' AND EXISTS (SELECT 1 FROM kept WHERE name = 'trial')",
-                     "UPDATE kept SET name = 'config' WHERE name = 'trial'"]
-                {
+                for statement in [
+                    "DELETE FROM kept WHERE name = 'config' AND EXISTS (SELECT 1 FROM kept WHERE name = 'trial')",
+                    "UPDATE kept SET name = 'config' WHERE name = 'trial'",
+                ] {
                     sqlx::query(statement).execute(&mut *tx).await?;
                 }
             }
@@ -207,11 +208,12 @@ impl Spool {
     /// Records from `from` on, in order; a bounded number of them.
     pub async fn read(&mut self, from: u64) -> anyhow::Result<Vec<Record>> {
         use futures_util::TryStreamExt;
-        let mut rows =
-            sqlx::query("SELECT seq, last, kind, at_ms, bytes FROM record WHERE last >= $1 ORDER BY seq LIMIT $2")
-                .bind(from as i64)
-                .bind(READ_RECORDS)
-                .fetch(&mut self.db);
+        let mut rows = sqlx::query(
+            "SELECT seq, last, kind, at_ms, bytes FROM record WHERE last >= $1 ORDER BY seq LIMIT $2",
+        )
+        .bind(from as i64)
+        .bind(READ_RECORDS)
+        .fetch(&mut self.db);
         let mut records = Vec::new();
         let mut bytes = 0;
         while let Some(row) = rows.try_next().await? {
@@ -269,9 +271,10 @@ impl Spool {
     }
 
     async fn measure(&mut self) -> anyhow::Result<()> {
-        let (records, bytes): (i64, i64) = sqlx::query_as("SELECT COUNT(*), COALESCE(SUM(LENGTH(bytes)), 0) FROM record")
-            .fetch_one(&mut self.db)
-            .await?;
+        let (records, bytes): (i64, i64) =
+            sqlx::query_as("SELECT COUNT(*), COALESCE(SUM(LENGTH(bytes)), 0) FROM record")
+                .fetch_one(&mut self.db)
+                .await?;
         let dropped = self.number("dropped").await?.unwrap_or(0).unsigned_abs();
         self.size = Size { records: records.unsigned_abs(), bytes: bytes.unsigned_abs(), dropped };
         Ok(())

@@ -78,8 +78,13 @@ mod tests {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
         let key = pair.public_key().as_ref();
         let me: GatewayId = "gw-0123456789".parse().unwrap();
-        let command =
-            Command { id: "1".into(), gateway_id: me.to_string(), issued_at_ms: 0, expires_at_ms: 1000, action: None };
+        let command = Command {
+            id: "1".into(),
+            gateway_id: me.to_string(),
+            issued_at_ms: 0,
+            expires_at_ms: 1000,
+            action: None,
+        };
         let sign = |command: &Command| {
             let signed = command.encode_to_vec();
             let signature = pair.sign(&signed).as_ref().to_vec();

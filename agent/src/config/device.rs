@@ -273,7 +273,11 @@ pub(super) fn device_tables(top: &mut Table<'_>) -> Result<Vec<Device>, Error> {
         } else {
             continue;
         };
-        return Err(top.error(spans[index].clone(), problem, "Name the id of the device it hangs on, or remove `parent`"));
+        return Err(top.error(
+            spans[index].clone(),
+            problem,
+            "Name the id of the device it hangs on, or remove `parent`",
+        ));
     }
     Ok(devices)
 }
@@ -295,8 +299,12 @@ fn is_in_loop(devices: &[Device], start: usize) -> bool {
 fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<Device, Error> {
     let id = match (table.text("id", "\"cam-3\"")?, default_id) {
         (Some(found), _) => device_id(&table, "id", found)?,
-        (None, Some(default)) => DeviceId::try_from(default)
-            .map_err(|e| table.error_here(format!("`id` is missing and the file's name does not serve: {e}"), "Add for example: id = \"cam-3\""))?,
+        (None, Some(default)) => DeviceId::try_from(default).map_err(|e| {
+            table.error_here(
+                format!("`id` is missing and the file's name does not serve: {e}"),
+                "Add for example: id = \"cam-3\"",
+            )
+        })?,
         (None, None) => {
             return Err(table.error_here("`id` is missing".into(), "Add for example: id = \"cam-3\""));
         }
@@ -325,7 +333,8 @@ fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<Device, Erro
     let mut checks: Vec<Check> = Vec::with_capacity(tables.len());
     for table in tables {
         let span = table.span();
-        let source_error = table.error(span, String::new(), "Give each check of a device a `name` of its own");
+        let source_error =
+            table.error(span, String::new(), "Give each check of a device a `name` of its own");
         let check = check(table)?;
         if checks.iter().any(|other| other.name == check.name) {
             let problem = format!("the check name \"{}\" is there twice", check.name);
@@ -339,8 +348,9 @@ fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<Device, Erro
 
 fn device_id(table: &Table<'_>, key: &str, found: Found<String>) -> Result<DeviceId, Error> {
     let at = found.at;
-    DeviceId::try_from(found.value)
-        .map_err(|e| table.error(at, format!("`{key}`: {e}"), format!("Write for example: {key} = \"cam-3\"")))
+    DeviceId::try_from(found.value).map_err(|e| {
+        table.error(at, format!("`{key}`: {e}"), format!("Write for example: {key} = \"cam-3\""))
+    })
 }
 
 fn is_host(text: &str) -> bool {
@@ -389,14 +399,19 @@ fn check(mut table: Table<'_>) -> Result<Check, Error> {
         }
         Word::Ntp => {
             let port = port(&mut table, Some(123))?;
-            (Kind::Ntp { port, max_offset_ms: table.number("max_offset_ms", 1..=86_400_000, 60_000)? }, 300, 3)
+            (
+                Kind::Ntp { port, max_offset_ms: table.number("max_offset_ms", 1..=86_400_000, 60_000)? },
+                300,
+                3,
+            )
         }
         Word::Snmp => (Kind::Snmp(snmp::read(&mut table)?), 60, 5),
         Word::Host => (Kind::Host, 60, 10),
     };
     let secs = Duration::from_secs;
     let every = table.duration("every", secs(1)..=secs(86_400), secs(every_s))?;
-    let timeout = table.duration("timeout", Duration::from_millis(50)..=secs(60), secs(timeout_s).min(every))?;
+    let timeout =
+        table.duration("timeout", Duration::from_millis(50)..=secs(60), secs(timeout_s).min(every))?;
     if timeout > every {
         return Err(table.error_here(
             "`timeout` is longer than `every`".into(),
@@ -409,7 +424,10 @@ fn check(mut table: Table<'_>) -> Result<Check, Error> {
         None => kind.word().to_owned(),
         Some(found) => {
             let fits = (1..=64).contains(&found.value.len())
-                && found.value.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_');
+                && found
+                    .value
+                    .bytes()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_');
             if !fits {
                 return Err(table.error(
                     found.at,
@@ -459,7 +477,9 @@ fn http(table: &mut Table<'_>) -> Result<Http, Error> {
     let port = port(table, Some(if tls { 443 } else { 80 }))?;
     let path = match table.text("path", "\"/\"")? {
         None => "/".to_owned(),
-        Some(found) if found.value.starts_with('/') && found.value.bytes().all(|c| c.is_ascii_graphic()) => found.value,
+        Some(found) if found.value.starts_with('/') && found.value.bytes().all(|c| c.is_ascii_graphic()) => {
+            found.value
+        }
         Some(found) => {
             return Err(table.error(
                 found.at,
@@ -468,7 +488,8 @@ fn http(table: &mut Table<'_>) -> Result<Http, Error> {
             ));
         }
     };
-    let auth = table.word("auth", &[("none", Auth::None), ("basic", Auth::Basic), ("digest", Auth::Digest)])?;
+    let auth =
+        table.word("auth", &[("none", Auth::None), ("basic", Auth::Basic), ("digest", Auth::Digest)])?;
     let auth = match auth.map_or(Auth::None, |found| found.value) {
         Auth::None => HttpAuth::None,
         Auth::Basic => {

@@ -97,7 +97,11 @@ impl<'s> Table<'s> {
 
     fn wrong_type(&self, key: &str, value: &Spanned<DeValue<'s>>, example: &str) -> Error {
         let kind = value.get_ref().type_str();
-        self.error(value.span(), format!("`{key}` must not be a {kind}"), format!("Write for example: {key} = {example}"))
+        self.error(
+            value.span(),
+            format!("`{key}` must not be a {kind}"),
+            format!("Write for example: {key} = {example}"),
+        )
     }
 
     /// A text.
@@ -114,17 +118,24 @@ impl<'s> Table<'s> {
     pub fn required_text(&mut self, key: &'static str, example: &str) -> Result<Found<String>, Error> {
         match self.text(key, example)? {
             Some(found) if !found.value.trim().is_empty() => Ok(found),
-            Some(found) => {
-                Err(self.error(found.at, format!("`{key}` is empty"), format!("Write for example: {key} = {example}")))
-            }
+            Some(found) => Err(self.error(
+                found.at,
+                format!("`{key}` is empty"),
+                format!("Write for example: {key} = {example}"),
+            )),
             None => {
-                Err(self.error_here(format!("`{key}` is missing"), format!("Add for example: {key} = {example}")))
+                Err(self
+                    .error_here(format!("`{key}` is missing"), format!("Add for example: {key} = {example}")))
             }
         }
     }
 
     /// One word of a short list, given as (word, meaning).
-    pub fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Result<Option<Found<T>>, Error> {
+    pub fn word<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&str, T)],
+    ) -> Result<Option<Found<T>>, Error> {
         let example = format!("\"{}\"", words.first().map_or("", |w| w.0));
         let Some(found) = self.text(key, &example)? else { return Ok(None) };
         match words.iter().find(|w| w.0 == found.value) {
@@ -141,7 +152,12 @@ impl<'s> Table<'s> {
     }
 
     /// A whole number within a range, or the default.
-    pub fn number<T>(&mut self, key: &'static str, range: std::ops::RangeInclusive<T>, default: T) -> Result<T, Error>
+    pub fn number<T>(
+        &mut self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<T>,
+        default: T,
+    ) -> Result<T, Error>
     where
         T: TryFrom<i64> + PartialOrd + std::fmt::Display + Copy,
     {
@@ -175,13 +191,23 @@ impl<'s> Table<'s> {
         range: std::ops::RangeInclusive<Duration>,
         default: Duration,
     ) -> Result<Duration, Error> {
-        let Some(found) = self.text(key, "\"30s\"")? else { return Ok(default) };
+        Ok(self.optional_duration(key, range)?.unwrap_or(default))
+    }
+
+    /// A duration for people; absent is None.
+    pub fn optional_duration(
+        &mut self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<Duration>,
+    ) -> Result<Option<Duration>, Error> {
+        let Some(found) = self.text(key, "\"30s\"")? else { return Ok(None) };
         found
             .value
             .parse::<jiff::SignedDuration>()
             .ok()
             .and_then(|d| Duration::try_from(d).ok())
             .filter(|d| range.contains(d))
+            .map(Some)
             .ok_or_else(|| {
                 self.error(
                     found.at,
@@ -215,7 +241,11 @@ impl<'s> Table<'s> {
     pub fn tables(&mut self, key: &'static str) -> Result<Vec<Table<'s>>, Error> {
         let Some(value) = self.take(key) else { return Ok(Vec::new()) };
         let refuse = |at, source: Source<'_>| {
-            source.error(at, format!("`{key}` must be tables"), format!("Write each one as [[{key}]] on a line of its own"))
+            source.error(
+                at,
+                format!("`{key}` must be tables"),
+                format!("Write each one as [[{key}]] on a line of its own"),
+            )
         };
         let span = value.span();
         let DeValue::Array(array) = value.into_inner() else { return Err(refuse(span, self.source)) };
@@ -244,7 +274,11 @@ impl<'s> Table<'s> {
         if let DeValue::Table(table) = value.into_inner() {
             Ok(Some(Table::new(self.source, at, table)))
         } else {
-            Err(self.error(at, format!("`{key}` must be a table"), format!("Write [{key}] on a line of its own")))
+            Err(self.error(
+                at,
+                format!("`{key}` must be a table"),
+                format!("Write [{key}] on a line of its own"),
+            ))
         }
     }
 
@@ -263,7 +297,8 @@ impl<'s> Table<'s> {
 
 /// One letter wrong, missing, added or swapped with its neighbour.
 fn is_close(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.to_lowercase().chars().collect(), b.to_lowercase().chars().collect());
     let head = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
     let (ra, rb) = (&a[head..], &b[head..]);
     ra == rb

@@ -89,7 +89,8 @@ const PRIVACIES: &[(&str, Option<Privacy>)] = &[
 ];
 
 /// sysDescr, sysObjectID, sysUpTime and sysName of RFC 3418.
-const GET_DEFAULT: &[&str] = &["1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.2.0", "1.3.6.1.2.1.1.3.0", "1.3.6.1.2.1.1.5.0"];
+const GET_DEFAULT: &[&str] =
+    &["1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.2.0", "1.3.6.1.2.1.1.3.0", "1.3.6.1.2.1.1.5.0"];
 /// ifDescr, ifAdminStatus and ifOperStatus of RFC 2863.
 const WALK_DEFAULT: &[&str] = &["1.3.6.1.2.1.2.2.1.2", "1.3.6.1.2.1.2.2.1.7", "1.3.6.1.2.1.2.2.1.8"];
 
@@ -122,7 +123,9 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<Snmp, Error> {
 }
 
 fn community(table: &mut Table<'_>) -> Result<Secret, Error> {
-    Ok(table.text("community", "\"public\"")?.map_or_else(|| Secret::new("public"), |found| Secret::new(found.value)))
+    Ok(table
+        .text("community", "\"public\"")?
+        .map_or_else(|| Secret::new("public"), |found| Secret::new(found.value)))
 }
 
 fn v3(table: &mut Table<'_>) -> Result<Security, Error> {
@@ -167,13 +170,18 @@ fn oids(table: &mut Table<'_>, key: &'static str, default: &[&str]) -> Result<Ve
         return Ok(default.iter().map(|oid| (*oid).to_owned()).collect());
     };
     if list.len() > MAX {
-        return Err(table.error_here(format!("`{key}` lists {} objects", list.len()), format!("List at most {MAX}")));
+        return Err(
+            table.error_here(format!("`{key}` lists {} objects", list.len()), format!("List at most {MAX}"))
+        );
     }
     list.into_iter()
         .map(|found| {
             let oid = found.value.trim_start_matches('.').to_owned();
             let arcs: Vec<Option<u32>> = oid.split('.').map(|arc| arc.parse().ok()).collect();
-            if (2..=128).contains(&arcs.len()) && arcs.iter().all(Option::is_some) && matches!(arcs[0], Some(0..=2)) {
+            if (2..=128).contains(&arcs.len())
+                && arcs.iter().all(Option::is_some)
+                && matches!(arcs[0], Some(0..=2))
+            {
                 Ok(oid)
             } else {
                 Err(table.error(

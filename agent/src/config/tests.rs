@@ -64,17 +64,33 @@ fn complaint(text: &str, line: usize, words: &[&str]) {
 #[test]
 fn a_mistake_is_told_with_line_key_and_remedy() {
     complaint("address = \"h\"\n[[check]]\nkind = \"tcp\"\nprot = 5\n", 2, &["`port`", "port = 554"]);
-    complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\ncuont = 5\n", 4, &["`cuont`", "Did you mean `count`?"]);
-    complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\nport = 5\n", 4, &["`port`", "a check of kind icmp takes: kind, count"]);
+    complaint(
+        "address = \"h\"\n[[check]]\nkind = \"icmp\"\ncuont = 5\n",
+        4,
+        &["`cuont`", "Did you mean `count`?"],
+    );
+    complaint(
+        "address = \"h\"\n[[check]]\nkind = \"icmp\"\nport = 5\n",
+        4,
+        &["`port`", "a check of kind icmp takes: kind, count"],
+    );
     complaint("address = \"h\"\n[[check]]\nkind = \"pnig\"\n", 3, &["`kind`", "icmp, tcp"]);
     complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\nevery = \"soon\"\n", 4, &["`every`", "\"30s\""]);
-    complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\nevery = 30\n", 4, &["`every`", "integer", "every = \"30s\""]);
+    complaint(
+        "address = \"h\"\n[[check]]\nkind = \"icmp\"\nevery = 30\n",
+        4,
+        &["`every`", "integer", "every = \"30s\""],
+    );
     complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\nconfirm = \"3/2\"\n", 4, &["`confirm`", "N/M"]);
     complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\ncount = 0\n", 4, &["`count`", "from 1 to 20"]);
     complaint("address = \"http://h/\"\n[[check]]\nkind = \"icmp\"\n", 1, &["`address`", "without scheme"]);
     complaint("addres = \"h\"\n", 1, &["`address` is missing"]);
     complaint("address = \"h\"\n", 1, &["0 checks", "[[check]]"]);
-    complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\n[[check]]\nkind = \"icmp\"\n", 4, &["twice", "`name`"]);
+    complaint(
+        "address = \"h\"\n[[check]]\nkind = \"icmp\"\n[[check]]\nkind = \"icmp\"\n",
+        4,
+        &["twice", "`name`"],
+    );
     complaint("address = \"h\"\nclass = \"toaster\"\n", 2, &["`class`", "camera, nvr"]);
     complaint("address = \"h\nclass = 1\n", 1, &["not TOML"]);
     complaint(
@@ -82,7 +98,11 @@ fn a_mistake_is_told_with_line_key_and_remedy() {
         7,
         &["`auth_password`", "8"],
     );
-    complaint("address = \"h\"\n[[check]]\nkind = \"snmp\"\nget = [\"sysUpTime\"]\n", 4, &["`get`", "dotted numbers"]);
+    complaint(
+        "address = \"h\"\n[[check]]\nkind = \"snmp\"\nget = [\"sysUpTime\"]\n",
+        4,
+        &["`get`", "dotted numbers"],
+    );
 }
 
 #[test]
@@ -112,7 +132,7 @@ fn the_agents_file_is_read() {
     let text = "data_dir = \"/d\"\nheartbeat = \"10s\"\n[queue]\nmax_mib = 2\n[[device]]\nid = \"a\"\naddress = \"h\"\n[[device.check]]\nkind = \"icmp\"\n";
     let config = Config::parse(text, "f").unwrap();
     assert_eq!(config.queue, Queue { max_age: Duration::from_secs(604_800), max_bytes: 2 << 20 });
-    assert_eq!(config.heartbeat, Duration::from_secs(10));
+    assert_eq!(config.heartbeat, Some(Duration::from_secs(10)));
     assert_eq!(config.devices.len(), 1);
     let error = Config::parse("data_dir = \"/d\"\n[queue]\nmax_days = 0\n", "f").unwrap_err();
     assert_eq!(error.line, 3);

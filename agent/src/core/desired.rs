@@ -66,7 +66,12 @@ impl Desired {
 
 impl Core {
     /// Applies what the disk remembers: the one on trial begins its trial again.
-    pub(super) fn wake_config(&mut self, now: Timestamp, good: Option<(u64, String)>, trial: Option<(u64, String)>) {
+    pub(super) fn wake_config(
+        &mut self,
+        now: Timestamp,
+        good: Option<(u64, String)>,
+        trial: Option<(u64, String)>,
+    ) {
         let parsed = |config: &(u64, String)| parse_devices(&config.1, NAME).ok();
         let mut devices = Vec::new();
         if let Some(kept) = &good

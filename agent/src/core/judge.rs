@@ -52,7 +52,9 @@ impl Judge {
         self.devices.retain(|id, latest| {
             let old = before.iter().find(|d| d.id == *id);
             let Some(new) = after.iter().find(|d| d.id == *id) else { return false };
-            let is_kept = |check: &str| new.find_check(check).is_some_and(|c| old.and_then(|d| d.find_check(check)) == Some(c));
+            let is_kept = |check: &str| {
+                new.find_check(check).is_some_and(|c| old.and_then(|d| d.find_check(check)) == Some(c))
+            };
             latest.outcomes.retain(|check, _| is_kept(check));
             latest.waiting.retain(|check| is_kept(check));
             true
@@ -92,7 +94,8 @@ impl Judge {
         let mut runs = Vec::new();
         for name in ready {
             latest.waiting.remove(&name);
-            let (Some(check), Some((_, outcome))) = (device.find_check(&name), latest.outcomes.get(&name)) else {
+            let (Some(check), Some((_, outcome))) = (device.find_check(&name), latest.outcomes.get(&name))
+            else {
                 continue;
             };
             let is_primary = primary.as_ref() == Some(&name);
@@ -165,9 +168,12 @@ fn primary(device: &Device) -> Option<&Check> {
 
 fn asks_the_device(check: &Check) -> bool {
     match check.kind {
-        Kind::Icmp { .. } | Kind::Tcp { .. } | Kind::Http(_) | Kind::Tls { .. } | Kind::Ntp { .. } | Kind::Snmp(_) => {
-            true
-        }
+        Kind::Icmp { .. }
+        | Kind::Tcp { .. }
+        | Kind::Http(_)
+        | Kind::Tls { .. }
+        | Kind::Ntp { .. }
+        | Kind::Snmp(_) => true,
         Kind::Host => false,
     }
 }
@@ -176,9 +182,7 @@ fn asks_the_device(check: &Check) -> bool {
 fn rule(check: &Check, outcome: &Outcome) -> Rule {
     let usual = |sees| Rule { confirm: check.confirm, clear: check.clear, sees };
     match outcome.state {
-        OutcomeState::Rejected => {
-            Rule { confirm: Confirm { bad: 1, of: 1 }, clear: 1, sees: Sees::AnAnswer }
-        }
+        OutcomeState::Rejected => Rule { confirm: Confirm { bad: 1, of: 1 }, clear: 1, sees: Sees::AnAnswer },
         OutcomeState::Good | OutcomeState::Bad => usual(Sees::Everything),
         OutcomeState::Silent => usual(Sees::Silence),
         OutcomeState::NotPermitted => usual(Sees::Nothing),

@@ -94,7 +94,12 @@ impl Core {
                 self.watch(now, watch.seconds);
                 self.answer(now, &order.id, Status::Done, "");
             }
-            None => self.answer(now, &order.id, Status::Rejected, "this agent does not know the command: update it"),
+            None => self.answer(
+                now,
+                &order.id,
+                Status::Rejected,
+                "this agent does not know the command: update it",
+            ),
         }
     }
 

@@ -4,8 +4,8 @@ use sitewarden_proto::envelope::{decode, decode_message, encode_message};
 use sitewarden_proto::wire::command::Action;
 use sitewarden_proto::wire::envelope::Body;
 use sitewarden_proto::wire::{
-    Command as Order, CommandResult, DesiredConfig, ProbeNow, ReportedConfig, SignedCommand, WatchDevice, command_result,
-    reported_config,
+    Command as Order, CommandResult, DesiredConfig, ProbeNow, ReportedConfig, SignedCommand, WatchDevice,
+    command_result, reported_config,
 };
 
 use super::*;
@@ -172,7 +172,8 @@ impl Bench {
 
     fn config(&mut self, version: u64, text: &str) {
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-        let config = DesiredConfig { version, sha256: digest.as_ref().to_vec(), body: text.as_bytes().to_vec() };
+        let config =
+            DesiredConfig { version, sha256: digest.as_ref().to_vec(), body: text.as_bytes().to_vec() };
         self.hear(Down::DesiredConfig, &config);
         self.settle();
     }
@@ -200,7 +201,12 @@ impl Bench {
     /// The events so far as "device code TRANSITION", and forgets them.
     fn told(&mut self) -> Vec<String> {
         let line = |e: Event| {
-            format!("{} {} {}", e.device_id, e.fault_code, e.transition().as_str_name().trim_start_matches("TRANSITION_"))
+            format!(
+                "{} {} {}",
+                e.device_id,
+                e.fault_code,
+                e.transition().as_str_name().trim_start_matches("TRANSITION_")
+            )
         };
         self.events.drain(..).map(line).collect()
     }
@@ -382,7 +388,10 @@ fn a_command_acts_once() {
     let mut bench = Bench::with(SITE, Kept { epoch: 7, tail: 1, commands, ..Kept::default() });
     bench.core.handle_connected(bench.now, 1);
     bench.settle();
-    assert_eq!(bench.results.iter().map(|r| (r.command_id.as_str(), r.status())).collect::<Vec<_>>(), [("01-x", Failed)]);
+    assert_eq!(
+        bench.results.iter().map(|r| (r.command_id.as_str(), r.status())).collect::<Vec<_>>(),
+        [("01-x", Failed)]
+    );
 }
 
 #[test]

@@ -100,7 +100,13 @@ fn a_hole_in_the_queue_is_declared() {
     let envelopes = session.take(from_ms(0), &[event(1), event(4), event(5)]);
     assert_eq!(ranges(&envelopes), [(1, 1), (2, 2), (4, 2)]);
     assert!(matches!(envelopes[1].body, Some(Body::Gap(_))));
-    assert!(envelopes.iter().all(|e| sitewarden_proto::envelope::encode(e, sitewarden_proto::envelope::Codec::None).is_ok()));
+    assert!(
+        envelopes.iter().all(|e| sitewarden_proto::envelope::encode(
+            e,
+            sitewarden_proto::envelope::Codec::None
+        )
+        .is_ok())
+    );
 }
 
 proptest! {

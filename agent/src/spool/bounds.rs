@@ -29,12 +29,18 @@ impl Spool {
         for choice in [blocks, facts] {
             while self.size.bytes > target
                 && self.drop_some(choice, kind_number(RecordKind::Metrics), gap::Reason::QueueFull).await? > 0
-            {}
+            {
+            }
         }
         Ok(())
     }
 
-    async fn drop_some(&mut self, choice: &'static str, bound: i64, reason: gap::Reason) -> anyhow::Result<usize> {
+    async fn drop_some(
+        &mut self,
+        choice: &'static str,
+        bound: i64,
+        reason: gap::Reason,
+    ) -> anyhow::Result<usize> {
         let is_full = matches!(reason, gap::Reason::QueueFull);
         let target = (self.bounds.max_bytes as f64 * SLACK) as u64;
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(choice)
@@ -59,14 +65,23 @@ impl Spool {
         }
         tx.commit().await?;
         if dropped > 0 {
-            tracing::warn!(dropped, reason = reason.as_str_name(), "the queue dropped records; a gap says so");
+            tracing::warn!(
+                dropped,
+                reason = reason.as_str_name(),
+                "the queue dropped records; a gap says so"
+            );
             self.measure().await?;
         }
         Ok(dropped)
     }
 }
 
-async fn replace_by_gap(db: &mut SqliteConnection, seq: i64, last: i64, reason: gap::Reason) -> anyhow::Result<()> {
+async fn replace_by_gap(
+    db: &mut SqliteConnection,
+    seq: i64,
+    last: i64,
+    reason: gap::Reason,
+) -> anyhow::Result<()> {
     let kind = kind_number(RecordKind::Gap);
     let before: Option<(i64,)> = sqlx::query_as("SELECT seq FROM record WHERE last = $1 AND kind = $2")
         .bind(seq - 1)
@@ -80,7 +95,11 @@ async fn replace_by_gap(db: &mut SqliteConnection, seq: i64, last: i64, reason: 
         .await?;
     let from = before.map_or(seq, |row| row.0);
     let to = after.map_or(last, |row| row.0);
-    sqlx::query("DELETE FROM record WHERE seq >= $1 AND last <= $2").bind(from).bind(to).execute(&mut *db).await?;
+    sqlx::query("DELETE FROM record WHERE seq >= $1 AND last <= $2")
+        .bind(from)
+        .bind(to)
+        .execute(&mut *db)
+        .await?;
     let gap = Gap { from_seq: from as u64, to_seq: to as u64, reason: reason.into() };
     sqlx::query("INSERT INTO record (seq, last, kind, at_ms, bytes) VALUES ($1, $2, $3, 0, $4)")
         .bind(from)

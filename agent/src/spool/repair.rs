@@ -47,7 +47,10 @@ fn put_aside(path: &Path, now: Timestamp) -> anyhow::Result<PathBuf> {
     for tail in ["-wal", "-shm"] {
         let side = path.with_file_name(format!("{name}{tail}"));
         if side.exists() {
-            std::fs::rename(&side, aside.with_file_name(format!("{name}.damaged-{}{tail}", now.as_second())))?;
+            std::fs::rename(
+                &side,
+                aside.with_file_name(format!("{name}.damaged-{}{tail}", now.as_second())),
+            )?;
         }
     }
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -55,7 +58,11 @@ fn put_aside(path: &Path, now: Timestamp) -> anyhow::Result<PathBuf> {
     let mut old: Vec<PathBuf> = std::fs::read_dir(folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&prefix)))
-        .filter(|p| p.extension().is_none_or(|e| !e.to_string_lossy().ends_with("-wal") && !e.to_string_lossy().ends_with("-shm")))
+        .filter(|p| {
+            p.extension().is_none_or(|e| {
+                !e.to_string_lossy().ends_with("-wal") && !e.to_string_lossy().ends_with("-shm")
+            })
+        })
         .collect();
     old.sort();
     for gone in old.iter().rev().skip(KEEP) {
@@ -71,7 +78,8 @@ async fn salvage(aside: &Path) -> Vec<Record> {
     use futures_util::TryStreamExt;
     let mut records = Vec::new();
     let Ok(mut db) = Spool::connect(aside).await else { return records };
-    let mut rows = sqlx::query("SELECT seq, last, kind, at_ms, bytes FROM record ORDER BY seq").fetch(&mut db);
+    let mut rows =
+        sqlx::query("SELECT seq, last, kind, at_ms, bytes FROM record ORDER BY seq").fetch(&mut db);
     while let Ok(Some(row)) = rows.try_next().await {
         match row.try_get::<i64, _>(0).map_err(anyhow::Error::from).and_then(|_| super::record(&row)) {
             Ok(record) if record.kind != RecordKind::Gap => records.push(record),

@@ -94,7 +94,10 @@ fn a_fault_that_comes_and_goes_flaps_until_it_keeps_still() {
     let mut bench = Bench::new();
     assert_eq!(bench.feed("tcp", "xx..xx..xx..xx.."), "-R-C-R-C-R-C-RF-C");
     let end = bench.verdicts.next_due().unwrap();
-    assert_eq!(bench.verdicts.settle(end).iter().map(|c| c.kind).collect::<Vec<_>>(), [ChangeKind::FlapEnded]);
+    assert_eq!(
+        bench.verdicts.settle(end).iter().map(|c| c.kind).collect::<Vec<_>>(),
+        [ChangeKind::FlapEnded]
+    );
     assert_eq!(bench.verdicts.next_due(), None);
     assert!(bench.verdicts.devices[&device()].codes.is_empty());
 }
@@ -114,7 +117,10 @@ fn a_check_that_is_removed_clears_its_fault() {
     bench.feed("tcp", "xx");
     let now = from_ms(2_000_000);
     let text = "address = \"h\"\ncheck = [{ kind = \"icmp\" }]";
-    assert_eq!(bench.verdicts.retain(now, &[parse_device(text, "f", "cam-3").unwrap()])[0].kind, ChangeKind::Cleared);
+    assert_eq!(
+        bench.verdicts.retain(now, &[parse_device(text, "f", "cam-3").unwrap()])[0].kind,
+        ChangeKind::Cleared
+    );
     assert_eq!(bench.verdicts.retain(now, &[]), []);
 }
 
@@ -145,7 +151,10 @@ proptest! {
 fn silence_does_not_clear_what_an_answer_showed() {
     let mut verdicts = Verdicts::default();
     let mut run = |second: i64, sees, codes: &[&str]| -> Vec<(String, ChangeKind)> {
-        let bad: Vec<_> = codes.iter().map(|code| (FaultCode::try_from((*code).to_owned()).unwrap(), Evidence::new())).collect();
+        let bad: Vec<_> = codes
+            .iter()
+            .map(|code| (FaultCode::try_from((*code).to_owned()).unwrap(), Evidence::new()))
+            .collect();
         let rule = Rule { sees, ..RULE };
         let changes = verdicts.observe(from_ms(second * 1000), &device(), "http", rule, &bad);
         changes.into_iter().map(|change| (change.code.to_string(), change.kind)).collect()

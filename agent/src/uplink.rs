@@ -1,0 +1,233 @@
+//! The connection to the server, and the only file that knows rumqttc. It connects, subscribes, and says what
+//! happened; what is sent over it may be lost, because the disk queue is the only truth.
+//!
+//! Each attempt is a new event loop with a new session id in its will: rumqttc keeps what was pending over a
+//! reconnection, or drops it, as the server pleases, and neither is wanted. Its other defaults that do not
+//! serve are changed here: packet sizes, packets in flight, time-outs, and a pause between attempts.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Filter, LastWill, Packet};
+use rumqttc::v5::{AsyncClient, Event as Polled, EventLoop, MqttOptions};
+use rumqttc::{TlsConfiguration, Transport};
+use sitewarden_proto::id::GatewayId;
+use sitewarden_proto::limits::{IN_FLIGHT_MAX, PACKET_MAX};
+use sitewarden_proto::topic::{Down, Up};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::enrol::Enrolment;
+use crate::tls;
+
+/// Topic and headers around a payload.
+const OVERHEAD: usize = 1024;
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+/// Publishes that may wait for the network; more are dropped, and the session sends them again.
+const OUTBOX: usize = 64;
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// A connection that stood for so long begins the pauses anew.
+const STEADY_S: i64 = 60;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection will be tried; answer with its will.
+    Attempt {
+        /// Id of the session.
+        session_id: u64,
+        /// The will goes here.
+        will: oneshot::Sender<Vec<u8>>,
+    },
+    /// The connection stands and the topics are subscribed.
+    Connected {
+        /// Id of the session.
+        session_id: u64,
+        /// To send over.
+        link: Link,
+    },
+    /// The server says something.
+    Packet(Down, Vec<u8>),
+    /// The connection is gone, or could not be made.
+    Disconnected {
+        /// Why, for the log.
+        reason: String,
+    },
+}
+
+/// To send over a connection.
+#[derive(Clone, Debug)]
+pub struct Link {
+    client: AsyncClient,
+    gateway: GatewayId,
+}
+
+impl Link {
+    /// Hands a packet over; false if the way out is full or gone.
+    pub fn send(&self, up: Up, bytes: Vec<u8>) -> bool {
+        self.client.try_publish(up.topic(&self.gateway), QoS::AtLeastOnce, false, bytes).is_ok()
+    }
+
+    /// Ends the connection in order: the will is not published.
+    pub fn close(&self) {
+        let _ = self.client.try_disconnect();
+    }
+}
+
+/// How to connect.
+pub struct Settings {
+    /// Certificate, authority, address.
+    pub enrolment: Enrolment,
+    /// Overrides the address of the enrolment, host:port.
+    pub address: Option<String>,
+    /// MQTT keep-alive.
+    pub keep_alive: Duration,
+    /// For how long a connection stood.
+    pub clock: Clock,
+}
+
+/// Connects again and again until nobody listens any more.
+pub async fn run(settings: Settings, events: mpsc::Sender<Event>) {
+    let mut failures = 0_u32;
+    for attempt in 0_u32.. {
+        let started = settings.clock.now();
+        let reason = match session(&settings, attempt, &events).await {
+            Ok(()) => return,
+            Err(error) => format!("{error:#}"),
+        };
+        if settings.clock.now().as_second() - started.as_second() >= STEADY_S {
+            failures = 0;
+        }
+        if events.send(Event::Disconnected { reason }).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(pause(failures, rand::random())).await;
+        failures = failures.saturating_add(1);
+    }
+}
+
+/// Full jitter: anything from a second to a bound that doubles up to five minutes.
+fn pause(failures: u32, chance: f64) -> Duration {
+    let bound = (PAUSE_MIN * 2_u32.pow(failures.min(9) + 1)).min(PAUSE_MAX);
+    PAUSE_MIN + (bound - PAUSE_MIN).mul_f64(chance.clamp(0.0, 1.0))
+}
+
+/// One connection from attempt to end; Ok when nobody listens any more.
+async fn session(settings: &Settings, attempt: u32, events: &mpsc::Sender<Event>) -> anyhow::Result<()> {
+    let enrolment = &settings.enrolment;
+    let gateway = &enrolment.server.gateway_id;
+    let session_id = rand::random_range(1..=i64::MAX as u64);
+    let identity = enrolment.identity(attempt)?;
+    let (sender, will) = oneshot::channel();
+    if events.send(Event::Attempt { session_id, will: sender }).await.is_err() {
+        return Ok(());
+    }
+    let Ok(will) = will.await else { return Ok(()) };
+    let options = options(settings, &identity.pem, will)?;
+    let (client, mut network) = AsyncClient::new(options, OUTBOX);
+    let idle_limit = settings.keep_alive * 2;
+    loop {
+        let packet = match next(&mut network, idle_limit).await? {
+            Polled::Incoming(packet) => packet,
+            Polled::Outgoing(_) => continue,
+        };
+        let happened = match packet {
+            Packet::ConnAck(ack) if ack.code == ConnectReturnCode::Success => {
+                let filters = Down::ALL.map(|down| Filter::new(down.topic(gateway), QoS::AtLeastOnce));
+                client.try_subscribe_many(filters).map_err(|_| anyhow!("cannot subscribe"))?;
+                continue;
+            }
+            Packet::ConnAck(ack) => bail!("the server refused the connection: {:?}", ack.code),
+            Packet::SubAck(_) => {
+                if identity.is_next {
+                    enrolment.promote()?;
+                    tracing::info!("the renewed certificate is in use");
+                }
+                Event::Connected {
+                    session_id,
+                    link: Link { client: client.clone(), gateway: gateway.clone() },
+                }
+            }
+            Packet::Publish(publish) => {
+                let topic = std::str::from_utf8(&publish.topic).unwrap_or_default();
+                match Down::parse(topic, gateway) {
+                    Ok(down) => Event::Packet(down, publish.payload.to_vec()),
+                    Err(error) => {
+                        tracing::warn!(%error, "the server published on a topic that is not ours");
+                        continue;
+                    }
+                }
+            }
+            Packet::Disconnect(end) => bail!("the server ended the connection: {:?}", end.reason_code),
+            Packet::Connect(..)
+            | Packet::PubAck(_)
+            | Packet::PingReq(_)
+            | Packet::PingResp(_)
+            | Packet::Subscribe(_)
+            | Packet::PubRec(_)
+            | Packet::PubRel(_)
+            | Packet::PubComp(_)
+            | Packet::Unsubscribe(_)
+            | Packet::UnsubAck(_)
+            | Packet::Auth(_) => continue,
+        };
+        if events.send(happened).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+async fn next(network: &mut EventLoop, limit: Duration) -> anyhow::Result<Polled> {
+    match timeout(limit, network.poll()).await {
+        Ok(polled) => Ok(polled?),
+        Err(_) => bail!("nothing was heard for two keep-alive times"),
+    }
+}
+
+fn options(settings: &Settings, identity_pem: &str, will: Vec<u8>) -> anyhow::Result<MqttOptions> {
+    let enrolment = &settings.enrolment;
+    let server = &enrolment.server;
+    let address = settings.address.as_ref().unwrap_or(&server.mqtt);
+    let (host, port) = address
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host.trim_matches(['[', ']']), port.parse::<u16>().ok()?)))
+        .with_context(|| format!("{address:?} is not host:port"))?;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let tls = tls::wire(&enrolment.ca_pem, identity_pem, &server.server_name)?;
+    let mut options = MqttOptions::new(server.gateway_id.as_str(), host, port);
+    options
+        .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)))
+        .set_keep_alive(settings.keep_alive)
+        .set_clean_start(true)
+        .set_session_expiry_interval(Some(0))
+        .set_receive_maximum(Some(IN_FLIGHT_MAX))
+        .set_outgoing_inflight_upper_limit(IN_FLIGHT_MAX)
+        .set_max_packet_size(Some((PACKET_MAX + OVERHEAD) as u32))
+        .set_topic_alias_max(Some(0))
+        .set_connection_timeout(CONNECT_LIMIT.as_secs())
+        .set_last_will(LastWill::new(
+            Up::Session.topic(&server.gateway_id),
+            will,
+            QoS::AtLeastOnce,
+            false,
+            None,
+        ));
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_with_jitter_to_five_minutes() {
+        assert_eq!(pause(0, 0.0), PAUSE_MIN);
+        assert_eq!(pause(0, 1.0), Duration::from_secs(2));
+        assert_eq!(pause(3, 1.0), Duration::from_secs(16));
+        assert_eq!(pause(99, 1.0), PAUSE_MAX);
+        assert!(pause(99, 0.5) < PAUSE_MAX);
+    }
+}
