@@ -41,6 +41,5 @@ impl Clock {
 
 /// A timestamp from Unix milliseconds; what lies outside jiff's range is clamped to it.
 pub fn from_ms(ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(ms)
-        .unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

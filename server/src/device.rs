@@ -10,18 +10,8 @@ pub mod store;
 use sitewarden_proto::fault::Effect;
 
 /// What a device is, from the catalogue of classes.
-pub const CLASSES: &[&str] = &[
-    "camera",
-    "nvr",
-    "switch",
-    "access",
-    "ups",
-    "phone",
-    "intrusion",
-    "server",
-    "gateway",
-    "other",
-];
+pub const CLASSES: &[&str] =
+    &["camera", "nvr", "switch", "access", "ups", "phone", "intrusion", "server", "gateway", "other"];
 
 /// The kinds of check that a gateway can run in this release.
 pub const CHECK_KINDS: &[&str] = &["icmp", "tcp", "http", "tls", "ntp", "snmp", "host"];

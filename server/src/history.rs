@@ -94,7 +94,10 @@ mod tests {
         let minute = 60_000;
         let points = [(0, 1.0), (minute, 3.0), (20 * minute, 5.0)];
         let series = with_gaps(&buckets(&points, minute), 3 * minute);
-        assert_eq!(series, [(0, Some(1.0)), (minute, Some(3.0)), (minute + 1, None), (20 * minute, Some(5.0))]);
+        assert_eq!(
+            series,
+            [(0, Some(1.0)), (minute, Some(3.0)), (minute + 1, None), (20 * minute, Some(5.0))]
+        );
     }
 
     #[test]

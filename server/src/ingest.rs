@@ -126,7 +126,9 @@ async fn session(
     if birth || session.config_version != desired {
         match desired::packet(&mut tx, &app.keys, id).await {
             Ok((_, packet)) => replies.push((Down::DesiredConfig, packet)),
-            Err(error) => tracing::error!(gateway = %id, error = format!("{error:#}"), "no configuration to send"),
+            Err(error) => {
+                tracing::error!(gateway = %id, error = format!("{error:#}"), "no configuration to send");
+            }
         }
     }
     tx.commit().await?;

@@ -6,8 +6,8 @@
 pub mod ack;
 pub mod api;
 pub mod channel;
-pub mod store;
 pub mod step;
+pub mod store;
 
 use std::time::Duration;
 

@@ -245,7 +245,12 @@ async fn whole(conn: &mut Conn, viewer: &Viewer, id: &str) -> Result<Device, Api
         chain.push(Link { kind: "gateway".into(), id: gateway.id, name: gateway.name, state: gateway.state });
     }
     let parents = store::list_parents(conn, &row.id).await?;
-    chain.extend(parents.into_iter().rev().map(|(id, name, state)| Link { kind: "device".into(), id, name, state }));
+    chain.extend(parents.into_iter().rev().map(|(id, name, state)| Link {
+        kind: "device".into(),
+        id,
+        name,
+        state,
+    }));
     let own = (row.id.clone(), row.name.clone(), row.state.clone());
     chain.push(Link { kind: "device".into(), id: own.0, name: own.1, state: own.2 });
     let faults = store::list_faults(conn, &row.id).await?;
@@ -370,7 +375,11 @@ async fn remove(
     let mut changed = effect::device_removed(&mut tx, &gateway, &id, now).await?;
     store::remove(&mut tx, &id, now).await?;
     gateway::store::bump_config(&mut tx, &gateway).await?;
-    audit::store::insert(&mut tx, &Entry::by(&viewer, now, "device.remove", &id, json!({ "name": row.name }))).await?;
+    audit::store::insert(
+        &mut tx,
+        &Entry::by(&viewer, now, "device.remove", &id, json!({ "name": row.name })),
+    )
+    .await?;
     tx.commit().await?;
     changed.add(touched(&id));
     app.touched(&changed);

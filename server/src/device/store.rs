@@ -388,10 +388,12 @@ pub async fn find_gateway(conn: &mut Conn, id: &str) -> sqlx::Result<Option<Stri
 
 /// The devices in service of a gateway.
 pub async fn list_ids(conn: &mut Conn, gateway: &GatewayId) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar("SELECT id FROM device WHERE gateway_id = $1 AND removed_at IS NULL ORDER BY position, id")
-        .bind(gateway.as_ref())
-        .fetch_all(conn)
-        .await
+    sqlx::query_scalar(
+        "SELECT id FROM device WHERE gateway_id = $1 AND removed_at IS NULL ORDER BY position, id",
+    )
+    .bind(gateway.as_ref())
+    .fetch_all(conn)
+    .await
 }
 
 /// Notes the first report about a device.
@@ -421,7 +423,8 @@ pub async fn refresh_state(
             .bind(id)
             .fetch_all(&mut *conn)
             .await?;
-    let (now_is, because) = state(&Known { gateway_heard, reported: known_at.is_some(), standing: &standing });
+    let (now_is, because) =
+        state(&Known { gateway_heard, reported: known_at.is_some(), standing: &standing });
     if now_is.as_str() == was {
         return Ok(false);
     }

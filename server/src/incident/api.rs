@@ -123,7 +123,13 @@ async fn list(
         None | Some("open") => Some(true),
         Some("closed") => Some(false),
         Some("all") => None,
-        Some(other) => return Err(ApiError::bad_request("state", format!("`{other}` is unknown"), "use open, closed or all")),
+        Some(other) => {
+            return Err(ApiError::bad_request(
+                "state",
+                format!("`{other}` is unknown"),
+                "use open, closed or all",
+            ));
+        }
     };
     let filter = Filter { open, site_id: query.site_id, device_id: query.device_id, ticket_id: None };
     let rows = store::list(&mut *app.db.read().await?, &viewer.scope, &filter, 1000).await?;

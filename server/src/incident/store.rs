@@ -83,10 +83,12 @@ pub async fn set_ticket(conn: &mut Conn, id: &IncidentId, ticket: &str) -> sqlx:
 
 /// How many incidents of a ticket are still open.
 pub async fn count_open(conn: &mut Conn, ticket: &str) -> sqlx::Result<i64> {
-    sqlx::query_scalar("SELECT CAST(COUNT(*) AS BIGINT) FROM incident WHERE ticket_id = $1 AND closed_at IS NULL")
-        .bind(ticket)
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar(
+        "SELECT CAST(COUNT(*) AS BIGINT) FROM incident WHERE ticket_id = $1 AND closed_at IS NULL",
+    )
+    .bind(ticket)
+    .fetch_one(conn)
+    .await
 }
 
 /// An incident with the names a person needs beside it. Times are Unix ms.

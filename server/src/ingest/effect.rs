@@ -42,11 +42,7 @@ pub(super) async fn fault_raised(conn: &mut Conn, event: &Event<'_>) -> sqlx::Re
 
 /// The machine's ticket for a new incident: the one that stands for this device, made graver if need
 /// be, or a new one.
-async fn ticket_for(
-    conn: &mut Conn,
-    new: &incident::store::New<'_>,
-    now: Timestamp,
-) -> sqlx::Result<String> {
+async fn ticket_for(conn: &mut Conn, new: &incident::store::New<'_>, now: Timestamp) -> sqlx::Result<String> {
     let severity = severity_of(new.code).as_str();
     let fact = json!({ "code": new.code, "severity": severity, "last_good_at": new.last_good_at.map(Timestamp::as_millisecond),
         "first_bad_at": new.first_bad_at.map(Timestamp::as_millisecond),
@@ -115,7 +111,8 @@ async fn close(
     };
     touched.incidents.insert(id.to_string());
     let Some(ticket) = ticket else { return Ok(touched) };
-    ticket::store::append(conn, &ticket, "fault_cleared", &Actor::Machine, &json!({ "code": code }), at, now).await?;
+    ticket::store::append(conn, &ticket, "fault_cleared", &Actor::Machine, &json!({ "code": code }), at, now)
+        .await?;
     let standing = incident::store::count_open(conn, &ticket).await?;
     if standing == 0 && ticket::store::is_standing(conn, &ticket).await? {
         ticket::store::set_closed(conn, &ticket, at, now).await?;
@@ -162,7 +159,11 @@ pub async fn gateway_silent(
 
 /// A gateway is heard. If it was not, its incident closes; its devices are known again as soon as its
 /// history is in.
-pub(super) async fn gateway_heard(conn: &mut Conn, gateway: &GatewayId, now: Timestamp) -> sqlx::Result<Touched> {
+pub(super) async fn gateway_heard(
+    conn: &mut Conn,
+    gateway: &GatewayId,
+    now: Timestamp,
+) -> sqlx::Result<Touched> {
     let mut touched = Touched::default();
     let Some(known) = gateway::store::replay::find_sender(conn, gateway).await? else { return Ok(touched) };
     if known.state == gateway::State::Online {

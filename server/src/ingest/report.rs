@@ -111,15 +111,20 @@ async fn one_event(conn: &mut Conn, sender: &Sender<'_>, seq: i64, wire: &Event)
     device::store::set_known(conn, id.as_str(), at).await?;
     let mut touched = match transition {
         Transition::Raised => effect::fault_raised(conn, &event).await?,
-        Transition::Cleared => effect::fault_cleared(conn, sender.id, id.as_str(), event.code, at, sender.now).await?,
+        Transition::Cleared => {
+            effect::fault_cleared(conn, sender.id, id.as_str(), event.code, at, sender.now).await?
+        }
         Transition::FlapBegan | Transition::FlapEnded => {
-            device::store::set_flapping(conn, id.as_str(), event.code, transition == Transition::FlapBegan).await?;
+            device::store::set_flapping(conn, id.as_str(), event.code, transition == Transition::FlapBegan)
+                .await?;
             Touched::default()
         }
         Transition::Baseline => {
             let mut touched = Touched::default();
             for fault in device::store::list_faults(conn, id.as_str()).await? {
-                touched.add(effect::fault_cleared(conn, sender.id, id.as_str(), &fault.code, at, sender.now).await?);
+                touched.add(
+                    effect::fault_cleared(conn, sender.id, id.as_str(), &fault.code, at, sender.now).await?,
+                );
             }
             touched
         }

@@ -58,7 +58,9 @@ fn read(app: &App, token: &str, now: Timestamp) -> Option<Claim> {
     description = "the link of a page")), responses((status = 200, description = "the ticket and a button"),
     (status = 404, description = "not a link of ours"), (status = 410, description = "the link has expired")))]
 pub(super) async fn show(State(app): State<App>, Path(token): Path<String>) -> Result<Response, ApiError> {
-    let Some(known) = look_up(&app, &token).await? else { return Ok(refused(StatusCode::NOT_FOUND, "ack.invalid")) };
+    let Some(known) = look_up(&app, &token).await? else {
+        return Ok(refused(StatusCode::NOT_FOUND, "ack.invalid"));
+    };
     if known.expired {
         return Ok(refused(StatusCode::GONE, "ack.expired"));
     }
@@ -70,7 +72,9 @@ pub(super) async fn show(State(app): State<App>, Path(token): Path<String>) -> R
     description = "the link of a page")), responses((status = 200, description = "the ticket is taken"),
     (status = 404, description = "not a link of ours"), (status = 410, description = "the link has expired")))]
 pub(super) async fn take(State(app): State<App>, Path(token): Path<String>) -> Result<Response, ApiError> {
-    let Some(known) = look_up(&app, &token).await? else { return Ok(refused(StatusCode::NOT_FOUND, "ack.invalid")) };
+    let Some(known) = look_up(&app, &token).await? else {
+        return Ok(refused(StatusCode::NOT_FOUND, "ack.invalid"));
+    };
     if known.expired {
         return Ok(refused(StatusCode::GONE, "ack.expired"));
     }
@@ -88,7 +92,9 @@ pub(super) async fn take(State(app): State<App>, Path(token): Path<String>) -> R
         tx.commit().await?;
         app.touched(&crate::app::Touched::ticket(&known.ticket.id));
     }
-    let Some(known) = look_up(&app, &token).await? else { return Ok(refused(StatusCode::NOT_FOUND, "ack.invalid")) };
+    let Some(known) = look_up(&app, &token).await? else {
+        return Ok(refused(StatusCode::NOT_FOUND, "ack.invalid"));
+    };
     Ok(page(&known, &body(&known, &token)))
 }
 
@@ -117,7 +123,13 @@ async fn look_up(app: &App, token: &str) -> Result<Option<Known>, ApiError> {
 
 fn body(known: &Known, token: &str) -> String {
     let ticket = &known.ticket;
-    let say = |key: &str| escape(&text(known.language, key, &[("name", &known.name), ("taker", ticket.acked_by.as_deref().unwrap_or_default())]));
+    let say = |key: &str| {
+        escape(&text(
+            known.language,
+            key,
+            &[("name", &known.name), ("taker", ticket.acked_by.as_deref().unwrap_or_default())],
+        ))
+    };
     let fault = sitewarden_proto::fault::find(&ticket.code);
     let lang = known.language.as_str();
     let title = if ticket.title.is_empty() {
@@ -188,5 +200,9 @@ button{width:100%;min-height:64px;border:0;border-radius:8px;background:#e8ecef;
 button:focus-visible{outline:3px solid #7db2ff;outline-offset:3px}";
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }

@@ -5,7 +5,11 @@ use crate::user::Act;
 
 /// The routes of this room.
 pub fn routes() -> Routes {
-    Routes::new().get("/a/{token}", Act::Public, super::ack::show).post("/a/{token}", Act::Public, super::ack::take)
+    Routes::new().get("/a/{token}", Act::Public, super::ack::show).post(
+        "/a/{token}",
+        Act::Public,
+        super::ack::take,
+    )
 }
 
 /// Its part of the OpenAPI document.

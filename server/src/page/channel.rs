@@ -37,10 +37,7 @@ pub struct Senders {
 impl Senders {
     /// The clients that the configuration calls for.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        Ok(Self {
-            email: config.smtp.as_ref().map(email::Mailer::new).transpose()?,
-            http: http::client()?,
-        })
+        Ok(Self { email: config.smtp.as_ref().map(email::Mailer::new).transpose()?, http: http::client()? })
     }
 
     /// Sends one page; the provider's answer, or why it was not taken.
@@ -48,7 +45,10 @@ impl Senders {
         match page.channel.as_str() {
             "email" => match &self.email {
                 Some(mailer) => mailer.send(page).await,
-                None => Err("no mail relay is configured; add [smtp] with host and from to the configuration".into()),
+                None => {
+                    Err("no mail relay is configured; add [smtp] with host and from to the configuration"
+                        .into())
+                }
             },
             "webhook" => http::webhook(&self.http, page).await,
             "http" => http::template(&self.http, page).await,

@@ -29,7 +29,8 @@ pub async fn plan(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Vec<String>> 
         }
         let targets = store::list_targets(conn, &due.site_id).await?;
         if targets.is_empty() {
-            ticket::store::append(conn, &due.id, "nobody_to_page", &Actor::System, &json!({}), now, now).await?;
+            ticket::store::append(conn, &due.id, "nobody_to_page", &Actor::System, &json!({}), now, now)
+                .await?;
             continue;
         }
         let round = store::count_rounds(conn, &due.id).await?;
@@ -95,7 +96,13 @@ pub async fn send_due(app: &App, senders: &Senders, now: Timestamp) -> anyhow::R
         }
         tx.commit().await?;
         if let Err(error) = &result {
-            tracing::warn!(page = page.id, channel = page.channel, attempt = page.attempts, error, "page not sent");
+            tracing::warn!(
+                page = page.id,
+                channel = page.channel,
+                attempt = page.attempts,
+                error,
+                "page not sent"
+            );
         }
         touched.push(page.ticket_id);
     }
@@ -103,7 +110,8 @@ pub async fn send_due(app: &App, senders: &Senders, now: Timestamp) -> anyhow::R
 }
 
 async fn attempt(app: &App, senders: &Senders, page: &Claimed) -> Result<String, String> {
-    let outgoing = prepare(app, page).await.map_err(|error| format!("cannot put the page together: {error:#}"))?;
+    let outgoing =
+        prepare(app, page).await.map_err(|error| format!("cannot put the page together: {error:#}"))?;
     match tokio::time::timeout(super::SEND_TIMEOUT, senders.send(&outgoing)).await {
         Ok(result) => result,
         Err(_) => Err(format!("no answer within {} s", super::SEND_TIMEOUT.as_secs())),
@@ -143,7 +151,11 @@ async fn prepare(app: &App, page: &Claimed) -> anyhow::Result<Outgoing> {
         title: &ticket.title,
         site: &ticket.site_name,
         site_zh: &ticket.site_name_zh,
-        subject: ticket.device_name.as_deref().or(ticket.gateway_name.as_deref()).unwrap_or(&ticket.site_name),
+        subject: ticket
+            .device_name
+            .as_deref()
+            .or(ticket.gateway_name.as_deref())
+            .unwrap_or(&ticket.site_name),
         since,
         evidence: &evidence,
         link: &link,
@@ -172,5 +184,6 @@ async fn prepare(app: &App, page: &Claimed) -> anyhow::Result<Outgoing> {
 /// An instant in a site's zone, with the zone's offset so that nobody has to guess.
 fn site_time(ms: i64, zone: &str) -> String {
     let at = clock::from_ms(ms);
-    at.in_tz(zone).map_or_else(|_| at.to_string(), |zoned| zoned.strftime("%Y-%m-%d %H:%M:%S %:z").to_string())
+    at.in_tz(zone)
+        .map_or_else(|_| at.to_string(), |zoned| zoned.strftime("%Y-%m-%d %H:%M:%S %:z").to_string())
 }

@@ -4,16 +4,15 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use super::store::{self, Filter, Row};
+use super::store::{self, Filter};
 use super::{Actor, State as TicketState, Step, apply};
 use crate::app::{App, Touched};
 use crate::audit::{self, Entry};
 use crate::db::{Conn, Tx};
-use crate::device::effect_of;
 use crate::error::ApiError;
 use crate::incident::api::Incident;
 use crate::router::input::{line, prose};
@@ -21,148 +20,9 @@ use crate::router::{Items, Routes};
 use crate::user::{Act, Role, Viewer};
 use crate::{device, incident, page, site, user};
 
-/// A person's work item. Times are Unix ms.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Ticket {
-    /// Names it.
-    pub id: String,
-    /// The number people say.
-    pub number: i64,
-    /// Where.
-    pub site_id: String,
-    /// The site's name.
-    pub site_name: String,
-    /// The site's name in Chinese; may be empty.
-    pub site_name_zh: String,
-    /// The site's time zone, an IANA name.
-    pub zone: String,
-    /// The device it is about, if it is about one.
-    pub device_id: Option<String>,
-    /// The device's name.
-    pub device_name: Option<String>,
-    /// The gateway's name, for trouble of a gateway.
-    pub gateway_name: Option<String>,
-    /// `machine` or `person`.
-    pub origin: String,
-    /// The fault code; empty when a person opened it.
-    pub code: String,
-    /// What a person wrote; empty when the machine opened it.
-    pub title: String,
-    /// `critical`, `major` or `minor`.
-    pub severity: String,
-    /// The state that its fault puts the device in; empty when a person opened it.
-    pub effect: String,
-    /// `open`, `acked` or `closed`.
-    pub state: String,
-    /// When it was opened.
-    pub opened_at: i64,
-    /// When somebody took it.
-    pub acked_at: Option<i64>,
-    /// Who took it.
-    pub acked_by: Option<String>,
-    /// To whom it was handed.
-    pub assignee_id: Option<String>,
-    /// That person's name.
-    pub assignee: Option<String>,
-    /// When it was closed.
-    pub closed_at: Option<i64>,
-    /// When anything about it last changed.
-    pub changed_at: i64,
-    /// Its incidents, newest first.
-    pub incidents: Vec<Incident>,
-}
+pub mod shape;
 
-/// One event of a ticket's log.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TicketEvent {
-    /// Its place in the log, from 1.
-    pub seq: i64,
-    /// What happened.
-    pub kind: String,
-    /// When it happened.
-    pub occurred_at: i64,
-    /// When the server learned of it.
-    pub recorded_at: i64,
-    /// Who did it; empty for machine and system.
-    pub actor: String,
-    /// `machine`, `person` or `system`.
-    pub source: String,
-    /// The particulars of this kind.
-    #[schema(value_type = Object)]
-    pub body: Value,
-}
-
-/// One page about a ticket.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TicketPage {
-    /// Names it.
-    pub id: String,
-    /// The ticket.
-    pub ticket_id: String,
-    /// Whose account.
-    pub account_id: String,
-    /// Who was paged.
-    pub account: String,
-    /// On which channel.
-    pub channel: String,
-    /// Where to; empty for customers.
-    pub address: String,
-    /// `opened` or `closed`.
-    pub purpose: String,
-    /// `queued`, `claimed`, `sent`, `failed` or `withheld`.
-    pub state: String,
-    /// When it was decided.
-    pub created_at: i64,
-    /// When the provider took it.
-    pub sent_at: Option<i64>,
-    /// How often it was tried.
-    pub attempts: i64,
-    /// What the provider said last.
-    pub last_answer: String,
-}
-
-/// A ticket with its whole record.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TicketStory {
-    /// The ticket.
-    #[serde(flatten)]
-    pub ticket: Ticket,
-    /// Its log, oldest first.
-    pub events: Vec<TicketEvent>,
-    /// The pages about it, oldest first.
-    pub pages: Vec<TicketPage>,
-}
-
-impl Ticket {
-    /// A ticket as the API shows it.
-    pub fn new(row: Row, incidents: Vec<Incident>) -> Self {
-        Self {
-            effect: if row.code.is_empty() { String::new() } else { effect_of(&row.code).as_str().to_owned() },
-            id: row.id,
-            number: row.number,
-            site_id: row.site_id,
-            site_name: row.site_name,
-            site_name_zh: row.site_name_zh,
-            zone: row.zone,
-            device_id: row.device_id,
-            device_name: row.device_name,
-            gateway_name: row.gateway_name,
-            origin: row.origin,
-            code: row.code,
-            title: row.title,
-            severity: row.severity,
-            state: row.state,
-            opened_at: row.opened_at,
-            acked_at: row.acked_at,
-            acked_by: row.acked_by,
-            assignee_id: row.assignee_id,
-            assignee: row.assignee,
-            closed_at: row.closed_at,
-            changed_at: row.changed_at,
-            incidents,
-        }
-    }
-}
+pub use shape::{Ticket, TicketEvent, TicketPage, TicketStory};
 
 /// What to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -297,35 +157,8 @@ async fn story(conn: &mut Conn, viewer: &Viewer, id: &str) -> Result<TicketStory
     let customer = viewer.role == Role::Customer;
     Ok(TicketStory {
         ticket: Ticket::new(row, incidents.into_iter().map(Incident::from).collect()),
-        events: events
-            .into_iter()
-            .map(|event| TicketEvent {
-                seq: event.seq,
-                kind: event.kind,
-                occurred_at: event.occurred_at,
-                recorded_at: event.recorded_at,
-                actor: event.actor,
-                source: event.source,
-                body: serde_json::from_str(&event.body).unwrap_or_default(),
-            })
-            .collect(),
-        pages: pages
-            .into_iter()
-            .map(|page| TicketPage {
-                id: page.id,
-                ticket_id: page.ticket_id,
-                account_id: page.account_id,
-                account: page.account,
-                channel: page.channel,
-                address: if customer { String::new() } else { page.address },
-                purpose: page.purpose,
-                state: page.state,
-                created_at: page.created_at,
-                sent_at: page.sent_at,
-                attempts: page.attempts,
-                last_answer: if customer { String::new() } else { page.last_answer },
-            })
-            .collect(),
+        events: events.into_iter().map(TicketEvent::from).collect(),
+        pages: pages.into_iter().map(|page| TicketPage::new(page, customer)).collect(),
     })
 }
 
@@ -469,9 +302,11 @@ async fn begin(
 ) -> Result<(Tx, String, Timestamp), ApiError> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
-    let row = store::find(&mut tx, &viewer.scope, id).await?.ok_or_else(|| ApiError::not_found("ticket", id))?;
+    let row =
+        store::find(&mut tx, &viewer.scope, id).await?.ok_or_else(|| ApiError::not_found("ticket", id))?;
     let state = TicketState::parse(&row.state).unwrap_or(TicketState::Open);
-    apply(state, step).map_err(|why| ApiError::conflict("not_possible", format!("#{}: {why}", row.number)))?;
+    apply(state, step)
+        .map_err(|why| ApiError::conflict("not_possible", format!("#{}: {why}", row.number)))?;
     Ok((tx, row.id, now))
 }
 

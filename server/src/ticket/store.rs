@@ -72,7 +72,13 @@ pub async fn find_machine(
 }
 
 /// Makes a ticket graver: its code and severity become those of the worse fault.
-pub async fn worsen(conn: &mut Conn, id: &str, code: &str, severity: &str, now: Timestamp) -> sqlx::Result<()> {
+pub async fn worsen(
+    conn: &mut Conn,
+    id: &str,
+    code: &str,
+    severity: &str,
+    now: Timestamp,
+) -> sqlx::Result<()> {
     sqlx::query("UPDATE ticket SET code = $2, severity = $3, changed_at = $4 WHERE id = $1")
         .bind(id)
         .bind(code)

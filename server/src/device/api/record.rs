@@ -105,9 +105,11 @@ impl Range {
         let from = self.from.unwrap_or(to.saturating_sub(24 * HOUR_MS));
         match to.checked_sub(from) {
             Some(length) if (1..=RANGE_MAX_MS).contains(&length) => Ok((from, to)),
-            Some(_) | None => {
-                Err(ApiError::bad_request("from", "the range is empty or longer than two years", "ask for a shorter one"))
-            }
+            Some(_) | None => Err(ApiError::bad_request(
+                "from",
+                "the range is empty or longer than two years",
+                "ask for a shorter one",
+            )),
         }
     }
 }

@@ -24,7 +24,8 @@ impl Mailer {
         let from = config.from.parse().with_context(|| {
             format!("[smtp] from = \"{}\" is not a mail address; write `Name <name@host>`", config.from)
         })?;
-        let parameters = || TlsParameters::new(config.host.clone()).context("[smtp] host cannot be used for TLS");
+        let parameters =
+            || TlsParameters::new(config.host.clone()).context("[smtp] host cannot be used for TLS");
         let (tls, port) = match config.tls {
             SmtpTls::None => (Tls::None, 25),
             SmtpTls::Starttls => (Tls::Required(parameters()?), 587),
@@ -47,7 +48,8 @@ impl Mailer {
     }
 
     pub(super) async fn send(&self, page: &Outgoing) -> Result<String, String> {
-        let to: Mailbox = page.address.parse().map_err(|_| format!("`{}` is not a mail address", page.address))?;
+        let to: Mailbox =
+            page.address.parse().map_err(|_| format!("`{}` is not a mail address", page.address))?;
         let key = HeaderValue::new(
             HeaderName::new_from_ascii_str("X-Sitewarden-Key"),
             page.key.replace(|c: char| !c.is_ascii_graphic(), ""),
@@ -66,5 +68,8 @@ impl Mailer {
 }
 
 pub(super) fn check(address: &str) -> Result<(), String> {
-    address.parse::<Address>().map(drop).map_err(|_| format!("`{address}` is not a mail address; write `name@host`"))
+    address
+        .parse::<Address>()
+        .map(drop)
+        .map_err(|_| format!("`{address}` is not a mail address; write `name@host`"))
 }

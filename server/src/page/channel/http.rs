@@ -156,7 +156,10 @@ impl Escape {
                     out.push(char::from(byte));
                 } else {
                     out.push('%');
-                    out.push_str(&format!("{byte:02X}"));
+                    out.extend(
+                        [byte >> 4, byte & 15]
+                            .map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])),
+                    );
                 }
                 out
             }),
