@@ -2,8 +2,9 @@
 //!
 //! Whoever commits a change says which rows it touched. Four times a second one task gathers what
 //! was touched, reads those rows once, numbers the result and hands it to every open page, which
-//! passes on what its viewer may see. Numbers have no gaps; a page that falls behind, and every page
-//! when the set of sites or devices itself changes, gets a new snapshot. A beat every five seconds
+//! passes on what its viewer may see. For a viewer who sees everything the numbers have no gaps; a
+//! customer is sent only the deltas that concern it. A page that falls behind, and every page when the
+//! set of sites or devices itself changes, gets a new snapshot. A beat every five seconds
 //! tells a page that silence means calm.
 //!
 //! Overflow rules: touched rows are a set, so a flood folds; more than [`TOUCHED_MAX`] of them become

@@ -40,13 +40,12 @@ pub fn text(language: Language, key: &str, args: &[(&str, &str)]) -> String {
             rest = after;
             continue;
         };
-        match args.iter().find(|(known, _)| *known == name) {
-            Some((_, value)) => out.push_str(value),
-            None => {
-                out.push('{');
-                out.push_str(name);
-                out.push('}');
-            }
+        if let Some((_, value)) = args.iter().find(|(known, _)| *known == name) {
+            out.push_str(value);
+        } else {
+            out.push('{');
+            out.push_str(name);
+            out.push('}');
         }
         rest = tail;
     }

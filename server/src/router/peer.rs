@@ -37,10 +37,8 @@ impl Peer {
         let forwarded = headers.get_all("x-forwarded-for").iter().last();
         let word = forwarded.and_then(|list| list.to_str().ok()).and_then(|list| list.rsplit(',').next());
         let behind = word.and_then(|word| word.trim().parse::<IpAddr>().ok());
-        let address = match behind {
-            Some(address) if trusted.contains(&socket) => address.to_canonical(),
-            Some(_) | None => socket,
-        };
+        let believed = behind.filter(|_| trusted.contains(&socket));
+        let address = believed.map_or(socket, |address| address.to_canonical());
         let passed_on = forwarded.is_some() || headers.contains_key(header::FORWARDED);
         Self { address, local: socket.is_loopback() && !passed_on }
     }
@@ -68,13 +66,15 @@ pub async fn admit_scraper(app: &App, parts: &Parts) -> Result<(), ApiError> {
         None => None,
     };
     let token = token.as_deref().map(str::trim).filter(|token| !token.is_empty());
-    match (given, token) {
-        (Some(given), Some(token)) if hash(given) == hash(token) => Ok(()),
-        (Some(_) | None, Some(_) | None) => Err(ApiError::unauthorized().hint(
-            "scrape from this machine, or set `metrics.token_file` in the configuration and send its content as a \
-             bearer token",
-        )),
+    if let (Some(given), Some(token)) = (given, token)
+        && hash(given) == hash(token)
+    {
+        return Ok(());
     }
+    Err(ApiError::unauthorized().hint(
+        "scrape from this machine, or set `metrics.token_file` in the configuration and send its content as a \
+         bearer token",
+    ))
 }
 
 #[cfg(test)]
