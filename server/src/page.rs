@@ -138,9 +138,13 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
     Message { subject: subject.replace(['\r', '\n'], " "), text: lines.join("\n\n") }
 }
 
-/// Evidence as people read it: `key value · key value`, from the flat object a gateway sends.
+/// Evidence as people read it, from the flat object a gateway sends: its `text` where it has one, else
+/// `key value · key value`.
 pub fn evidence_words(json: &str) -> String {
     let Ok(serde_json::Value::Object(map)) = serde_json::from_str(json) else { return String::new() };
+    if let Some(serde_json::Value::String(text)) = map.get("text") {
+        return text.clone();
+    }
     map.iter()
         .map(|(key, value)| match value {
             serde_json::Value::String(word) => format!("{key} {word}"),
@@ -201,7 +205,8 @@ mod tests {
 
     #[test]
     fn evidence_reads_as_words() {
-        assert_eq!(evidence_words(r#"{"lost":3,"text":"no answer"}"#), "lost 3 · text no answer");
+        assert_eq!(evidence_words(r#"{"lost":3,"of":"five"}"#), "lost 3 · of five");
+        assert_eq!(evidence_words(r#"{"lost":3,"text":"no answer"}"#), "no answer");
         assert_eq!(evidence_words("nonsense"), "");
     }
 }

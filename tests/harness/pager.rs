@@ -71,11 +71,15 @@ impl Pager {
         self.lock().refused
     }
 
-    /// The next page must be for `person`, and its subject must hold every one of `words`.
+    /// The next page for `person`; its subject must hold every one of `words`.
+    #[track_caller]
     pub fn expect(&self, person: &str, words: &[&str]) -> Received {
-        let page = self.lock().pages.pop_front();
-        let Some(page) = page else { panic!("no page came; expected one for {person} with {words:?}") };
-        assert_eq!(page.person, person, "the page went to somebody else: {page:?}");
+        let mut inbox = self.lock();
+        let at = inbox.pages.iter().position(|page| page.person == person);
+        let page = at.and_then(|at| inbox.pages.remove(at));
+        let Some(page) = page else {
+            panic!("no page came for {person} with {words:?}; there are {:#?}", inbox.pages);
+        };
         let subject = page.word("/subject");
         for word in words {
             assert!(subject.contains(word), "`{word}` is not in the page's subject `{subject}`");
@@ -84,6 +88,7 @@ impl Pager {
     }
 
     /// Nothing else was sent.
+    #[track_caller]
     pub fn expect_nothing_else(&self) {
         let pages = &self.lock().pages;
         assert!(pages.is_empty(), "pages that nobody expected: {pages:#?}");
