@@ -20,15 +20,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod device;
+mod http;
 mod reader;
 mod snmp;
 #[cfg(test)]
 mod tests;
 
 pub use device::{
-    CLASSES, Check, Class, Confirm, Device, Http, HttpAuth, Kind, Secret, parse_device, parse_devices,
-    read_device_file,
+    CLASSES, Check, Class, Confirm, Device, Kind, Secret, parse_device, parse_devices, read_device_file,
 };
+pub use http::{Http, HttpAuth};
 pub use reader::Error;
 pub use snmp::{Auth, Privacy, Security, Snmp};
 
@@ -69,7 +70,7 @@ pub struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { max_age: Duration::from_secs(7 * 86_400), max_bytes: 512 << 20 }
+        Self { max_age: Duration::from_hours(7 * 24), max_bytes: 512 << 20 }
     }
 }
 
@@ -80,10 +81,10 @@ impl Config {
             data_dir: data_dir.into(),
             server: None,
             heartbeat: None,
-            keep_alive: Duration::from_secs(60),
+            keep_alive: Duration::from_mins(1),
             queue: Queue::default(),
             concurrent_probes: 64,
-            block: Duration::from_secs(300),
+            block: Duration::from_mins(5),
             devices: Vec::new(),
         }
     }

@@ -13,6 +13,7 @@
 mod desired;
 mod judge;
 mod orders;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +21,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prost::Message;
 use sitewarden_proto::envelope::{self, Codec};
 use sitewarden_proto::id::{DeviceId, GatewayId};
-use sitewarden_proto::limits::{EVIDENCE_MAX, WIRE_VERSION};
 use sitewarden_proto::topic::{Down, Up};
-use sitewarden_proto::wire::{Ack, Envelope, Event, Session as Birth, Transition};
+use sitewarden_proto::wire::{Ack, Envelope};
 
 use crate::clock::{after, from_ms};
 use crate::config::Device;
@@ -33,7 +32,7 @@ use crate::gather::{Gather, Sample};
 use crate::probe::{Outcome, OutcomeState};
 use crate::schedule::{Ran, Schedule};
 use crate::session::{Record, RecordKind, Session};
-use crate::verdict::{Change, ChangeKind, Standing, Verdicts};
+use crate::verdict::{Standing, Verdicts};
 
 use desired::Desired;
 use judge::Judge;
@@ -423,35 +422,6 @@ impl Core {
         self.birth(now, session_id, false)
     }
 
-    fn send_birth(&mut self, now: Timestamp, online: bool) {
-        if let Some(session_id) = self.session.session_id() {
-            let bytes = self.birth(now, session_id, online);
-            self.commands.push_back(Command::Send { up: Up::Session, bytes });
-        }
-    }
-
-    fn birth(&self, now: Timestamp, session_id: u64, online: bool) -> Vec<u8> {
-        let (tail_seq, head_seq) = self.session.range();
-        let birth = Birth {
-            online,
-            session_id,
-            epoch: self.session.epoch(),
-            head_seq,
-            tail_seq,
-            sent_at_ms: now.as_millisecond(),
-            started_at_ms: self.born_at.as_millisecond(),
-            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            wire_version: u32::from(WIRE_VERSION),
-            config_version: self.desired.version(),
-            heartbeat_s: u32::try_from(self.heartbeat.as_secs()).unwrap_or(u32::MAX),
-            queue_records: self.stats.queue_records,
-            queue_bytes: self.stats.queue_bytes,
-            dropped_records: self.stats.dropped_records,
-            clock_synchronised: !self.clock_is_guess,
-        };
-        envelope::encode_message(&birth, Codec::None).unwrap_or_default()
-    }
-
     fn watch(&mut self, now: Timestamp, seconds: u32) {
         let seconds = seconds.min(sitewarden_proto::limits::WATCH_MAX_S);
         self.gather.watch(after(now, Duration::from_secs(u64::from(seconds))));
@@ -481,39 +451,6 @@ impl Core {
         }
     }
 
-    /// Gives a record its number.
-    fn record(&mut self, now: Timestamp, kind: RecordKind, bytes: Vec<u8>) {
-        self.last_seq += 1;
-        let seq = self.last_seq;
-        self.batch.records.push(Record { seq, last: seq, kind, at_ms: now.as_millisecond(), bytes });
-    }
-
-    fn record_changes(&mut self, now: Timestamp, changes: Vec<Change>) {
-        if changes.is_empty() {
-            return;
-        }
-        for mut change in changes {
-            let parent = self.desired.find(&change.device).and_then(|d| d.parent.clone());
-            if let Some(parent) = parent.filter(|p| self.verdicts.stands(p, crate::model::UNREACHABLE)) {
-                change.evidence.insert("parent_unreachable".into(), parent.to_string().into());
-            }
-            let event = event(&change);
-            self.record(now, RecordKind::Event, event.encode_to_vec());
-        }
-        self.batch.standing = Some(self.verdicts.standing());
-    }
-
-    fn record_baseline(&mut self, now: Timestamp, device: &DeviceId) {
-        let event = Event {
-            device_id: device.to_string(),
-            transition: Transition::Baseline.into(),
-            at_ms: now.as_millisecond(),
-            last_good_at_ms: now.as_millisecond(),
-            ..Event::default()
-        };
-        self.record(now, RecordKind::Event, event.encode_to_vec());
-    }
-
     /// Closes what is due and hands the batch over: facts at once, samples once a second.
     fn flush(&mut self, now: Timestamp) {
         let blocks = self.gather.close_due(now);
@@ -531,35 +468,5 @@ impl Core {
             self.commands.push_back(Command::Append(batch));
         }
         self.read_more();
-    }
-}
-
-fn event(change: &Change) -> Event {
-    let ms = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_millisecond);
-    let transition = match change.kind {
-        ChangeKind::Raised => Transition::Raised,
-        ChangeKind::Cleared => Transition::Cleared,
-        ChangeKind::FlapBegan => Transition::FlapBegan,
-        ChangeKind::FlapEnded => Transition::FlapEnded,
-    };
-    let mut evidence = change.evidence.clone();
-    let mut evidence_json = serde_json::to_string(&evidence).unwrap_or_default();
-    while evidence_json.len() > EVIDENCE_MAX {
-        // The longest value goes first; what is left still says the most.
-        let longest =
-            evidence.iter().max_by_key(|(_, value)| value.to_string().len()).map(|(key, _)| key.clone());
-        let Some(key) = longest else { break };
-        evidence.remove(&key);
-        evidence_json = serde_json::to_string(&evidence).unwrap_or_default();
-    }
-    Event {
-        device_id: change.device.to_string(),
-        fault_code: change.code.to_string(),
-        transition: transition.into(),
-        at_ms: change.at.as_millisecond(),
-        last_good_at_ms: ms(change.last_good_at),
-        first_bad_at_ms: ms(change.first_bad_at),
-        check: change.check.clone(),
-        evidence_json,
     }
 }

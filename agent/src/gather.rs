@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_block_closes_after_its_time_or_at_once_when_watched() {
-        let mut gather = Gather::new(Duration::from_secs(300));
+        let mut gather = Gather::new(Duration::from_mins(5));
         assert_eq!(gather.next_due(), None);
         for second in 0..100 {
             gather.add(from_ms(second * 1000 + 7), &id(1), "icmp", &[("rtt_ms".into(), 1.5)]);
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_large_site_becomes_several_blocks_and_loses_nothing() {
-        let mut gather = Gather::new(Duration::from_secs(300));
+        let mut gather = Gather::new(Duration::from_mins(5));
         for device in 0..900 {
             for second in 0..20 {
                 let values: Vec<(String, f64)> = (0..4)

@@ -212,7 +212,7 @@ impl Running {
                 match enrolment.renew().await {
                     Ok(()) => tracing::info!("the certificate was renewed; the next connection uses it"),
                     Err(error) => {
-                        tracing::warn!(error = format!("{error:#}"), "the certificate was not renewed")
+                        tracing::warn!(error = format!("{error:#}"), "the certificate was not renewed");
                     }
                 }
             });

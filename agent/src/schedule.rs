@@ -21,12 +21,12 @@ const SPREAD: Duration = Duration::from_secs(10);
 /// Silent runs before a check is asked less often.
 const PATIENCE: u32 = 5;
 /// Longest pause that silence makes of a shorter rhythm.
-const SILENT_MAX: Duration = Duration::from_secs(120);
+const SILENT_MAX: Duration = Duration::from_mins(2);
 /// Pause after rejected credentials; doubles each time.
-const REJECTED_MIN: Duration = Duration::from_secs(3600);
-const REJECTED_MAX: Duration = Duration::from_secs(24 * 3600);
+const REJECTED_MIN: Duration = Duration::from_hours(1);
+const REJECTED_MAX: Duration = Duration::from_hours(24);
 /// A run that was never reported as finished blocks its device no longer than this over its time-out.
-const LOST_AFTER: Duration = Duration::from_secs(120);
+const LOST_AFTER: Duration = Duration::from_mins(2);
 
 /// What became of a run, as far as the next one depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,12 @@ pub fn fingerprint(pem: &str) -> anyhow::Result<String> {
 }
 
 fn fingerprint_of(der: &CertificateDer<'_>) -> String {
-    digest(&SHA256, der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(64);
+    for byte in digest(&SHA256, der).as_ref() {
+        use std::fmt::Write;
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// TLS for the wire: our certificate, the private authority, the server's own name.

@@ -28,7 +28,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// Publishes that may wait for the network; more are dropped, and the session sends them again.
 const OUTBOX: usize = 64;
 const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(300);
+const PAUSE_MAX: Duration = Duration::from_mins(5);
 /// A connection that stood for so long begins the pauses anew.
 const STEADY_S: i64 = 60;
 
@@ -112,7 +112,7 @@ pub async fn run(settings: Settings, events: mpsc::Sender<Event>) {
 /// Full jitter: anything from a second to a bound that doubles up to five minutes.
 fn pause(failures: u32, chance: f64) -> Duration {
     let bound = (PAUSE_MIN * 2_u32.pow(failures.min(9) + 1)).min(PAUSE_MAX);
-    PAUSE_MIN + (bound - PAUSE_MIN).mul_f64(chance.clamp(0.0, 1.0))
+    PAUSE_MIN + bound.saturating_sub(PAUSE_MIN).mul_f64(chance.clamp(0.0, 1.0))
 }
 
 /// One connection from attempt to end; Ok when nobody listens any more.

@@ -18,7 +18,7 @@ use crate::config::{Confirm, Device};
 
 /// Raised so often within [`FLAP_WINDOW`] a fault flaps.
 const FLAP_RAISES: usize = 4;
-const FLAP_WINDOW: Duration = Duration::from_secs(30 * 60);
+const FLAP_WINDOW: Duration = Duration::from_mins(30);
 
 /// What proves a fact: a flat object.
 pub type Evidence = BTreeMap<String, Value>;

@@ -138,17 +138,15 @@ impl<'s> Table<'s> {
     ) -> Result<Option<Found<T>>, Error> {
         let example = format!("\"{}\"", words.first().map_or("", |w| w.0));
         let Some(found) = self.text(key, &example)? else { return Ok(None) };
-        match words.iter().find(|w| w.0 == found.value) {
-            Some((_, value)) => Ok(Some(Found { value: *value, at: found.at })),
-            None => {
-                let all: Vec<&str> = words.iter().map(|w| w.0).collect();
-                Err(self.error(
-                    found.at,
-                    format!("`{key}` cannot be {:?}", found.value),
-                    format!("Use one of: {}", all.join(", ")),
-                ))
-            }
+        if let Some((_, value)) = words.iter().find(|w| w.0 == found.value) {
+            return Ok(Some(Found { value: *value, at: found.at }));
         }
+        let all: Vec<&str> = words.iter().map(|w| w.0).collect();
+        Err(self.error(
+            found.at,
+            format!("`{key}` cannot be {:?}", found.value),
+            format!("Use one of: {}", all.join(", ")),
+        ))
     }
 
     /// A whole number within a range, or the default.

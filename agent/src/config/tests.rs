@@ -131,7 +131,7 @@ fn devices_are_checked_against_each_other() {
 fn the_agents_file_is_read() {
     let text = "data_dir = \"/d\"\nheartbeat = \"10s\"\n[queue]\nmax_mib = 2\n[[device]]\nid = \"a\"\naddress = \"h\"\n[[device.check]]\nkind = \"icmp\"\n";
     let config = Config::parse(text, "f").unwrap();
-    assert_eq!(config.queue, Queue { max_age: Duration::from_secs(604_800), max_bytes: 2 << 20 });
+    assert_eq!(config.queue, Queue { max_age: Duration::from_hours(7 * 24), max_bytes: 2 << 20 });
     assert_eq!(config.heartbeat, Some(Duration::from_secs(10)));
     assert_eq!(config.devices.len(), 1);
     let error = Config::parse("data_dir = \"/d\"\n[queue]\nmax_days = 0\n", "f").unwrap_err();

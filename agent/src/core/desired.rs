@@ -17,7 +17,7 @@ use crate::session::RecordKind;
 use crate::trust;
 
 /// How long a new configuration has to prove itself.
-const TRIAL_LIMIT: Duration = Duration::from_secs(300);
+const TRIAL_LIMIT: Duration = Duration::from_mins(5);
 /// What messages call the text that the server sent.
 const NAME: &str = "desired configuration";
 

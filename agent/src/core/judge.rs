@@ -83,7 +83,7 @@ impl Judge {
         };
         let fresh = latest.fresh(device);
         let standing = model::findings(device, &fresh);
-        let is_decided = latest.is_decided(device, &fresh);
+        let is_decided = Latest::is_decided(device, &fresh);
         let primary = primary(device).map(|c| c.name.clone());
         let ready: Vec<String> = latest
             .waiting
@@ -149,7 +149,7 @@ impl Latest {
     }
 
     /// Whether every check that asks the device has a fresh outcome, or one of them got an answer.
-    fn is_decided(&self, device: &Device, fresh: &BTreeMap<String, Outcome>) -> bool {
+    fn is_decided(device: &Device, fresh: &BTreeMap<String, Outcome>) -> bool {
         let mut asking = device.checks.iter().filter(|check| asks_the_device(check));
         let answered = device.checks.iter().filter(|c| asks_the_device(c)).any(|c| {
             fresh.get(&c.name).is_some_and(|o| match o.state {

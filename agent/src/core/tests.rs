@@ -1,16 +1,18 @@
 //! The core on a site that breaks: devices die and come back, passwords are wrong, the server says things.
 
+use prost::Message;
 use sitewarden_proto::envelope::{decode, decode_message, encode_message};
 use sitewarden_proto::wire::command::Action;
 use sitewarden_proto::wire::envelope::Body;
 use sitewarden_proto::wire::{
-    Command as Order, CommandResult, DesiredConfig, ProbeNow, ReportedConfig, SignedCommand, WatchDevice,
-    command_result, reported_config,
+    Command as Order, CommandResult, DesiredConfig, Event, ProbeNow, ReportedConfig, Session as Birth,
+    SignedCommand, WatchDevice, command_result, reported_config,
 };
 
 use super::*;
 use crate::config::parse_devices;
 use crate::probe::Finding;
+use command_result::Status::{Accepted, Done, Failed, Rejected, Running};
 
 const SITE: &str = r#"
 [[device]]
@@ -47,7 +49,7 @@ fn setup(local: &str, kept: Kept) -> Setup {
         gateway: "gw-0123456789".parse().unwrap(),
         local: parse_devices(local, "f").unwrap(),
         heartbeat: Duration::from_secs(30),
-        block: Duration::from_secs(300),
+        block: Duration::from_mins(5),
         command_key: key().1,
         spare_epoch: 99,
         kept,
@@ -372,7 +374,6 @@ fn a_command_acts_once() {
     bench.order("01-a", probe);
     bench.fast_forward(2);
     let statuses: Vec<_> = bench.results.iter().map(CommandResult::status).collect();
-    use command_result::Status::{Accepted, Done, Failed, Rejected, Running};
     assert_eq!(statuses, [Accepted, Running, Done]);
     assert!(bench.runs[runs..].contains(&"cam-3/tls".to_owned()), "the hourly check ran at once");
     bench.results.clear();
