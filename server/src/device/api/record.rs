@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sitewarden_proto::id::{DeviceId, GatewayId};
 use utoipa::{IntoParams, ToSchema};
 
 use super::find;
 use crate::app::App;
 use crate::device::store;
 use crate::error::ApiError;
+use crate::gateway::command::{self, Action};
 use crate::history::{BLOCK_RANGE_MAX_MS, HOUR_MS, buckets, step_ms, with_gaps};
 use crate::router::Items;
 use crate::user::Viewer;
@@ -18,6 +20,8 @@ use crate::{device, history};
 /// The longest range that can be asked for: two years.
 const RANGE_MAX_MS: i64 = 732 * 24 * HOUR_MS;
 const MINUTE_MS: i64 = 60_000;
+/// How long a look at the newest readings keeps them coming at once.
+const WATCH_S: u32 = 60;
 
 /// One event of a device's record. Times are Unix ms.
 #[derive(Debug, Serialize, ToSchema)]
@@ -176,6 +180,9 @@ pub(super) async fn history(
     let points = range.points.unwrap_or(480);
     let mut conn = app.db.read().await?;
     let row = find(&mut conn, &viewer, &id).await?;
+    if to >= app.clock.now().as_millisecond() - MINUTE_MS {
+        watch(&app, &viewer, &row).await?;
+    }
     let series = if to - from <= BLOCK_RANGE_MAX_MS {
         let samples = history::store::list_samples(&mut conn, &row.gateway_id, &id, from, to).await?;
         drop(conn);
@@ -200,6 +207,22 @@ pub(super) async fn history(
             .collect()
     };
     Ok(Json(History { series }))
+}
+
+/// Somebody looks at a device's newest readings: its gateway sends them at once for a while instead of in
+/// blocks of five minutes. A gateway that is not connected is not asked.
+async fn watch(app: &App, viewer: &Viewer, row: &store::Row) -> Result<(), ApiError> {
+    let device = DeviceId::try_from(row.id.clone()).map_err(anyhow::Error::from)?;
+    let gateway = GatewayId::try_from(row.gateway_id.clone()).map_err(anyhow::Error::from)?;
+    if app.gateways.is_connected(&gateway) {
+        let now = app.clock.now();
+        let action = Action::Watch { device, seconds: WATCH_S };
+        let mut tx = app.db.write().await?;
+        command::issue(&mut tx, &app.keys, &gateway, &action, Some(&viewer.account), now).await?;
+        tx.commit().await?;
+        app.wake.notify_one();
+    }
+    Ok(())
 }
 
 /// The usual time between two samples: the median of the differences, at least a second.
