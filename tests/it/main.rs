@@ -9,3 +9,6 @@ mod people;
 mod permission;
 mod scope;
 mod live;
+mod backup;
+mod broker;
+mod gateway;
