@@ -88,6 +88,24 @@ pub struct Fault {
     pub meaning: Text,
     /// What to do next.
     pub remedy: Text,
+    /// What was measured, with `{key}` for values of the evidence; without it the gateway's own text stands.
+    pub evidence: Option<Text>,
+}
+
+impl Fault {
+    /// The evidence in words of a language, or None when a value that the words need is not there.
+    pub fn evidence_words(&self, lang: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
+        let mut rest = self.evidence.as_ref()?.get(lang);
+        let mut words = String::with_capacity(rest.len() + 32);
+        while let Some((before, after)) = rest.split_once('{') {
+            let (key, tail) = after.split_once('}')?;
+            words.push_str(before);
+            words.push_str(&value(key)?);
+            rest = tail;
+        }
+        words.push_str(rest);
+        Some(words)
+    }
 }
 
 #[derive(Deserialize)]
@@ -115,6 +133,15 @@ pub fn find(code: &str) -> Option<&'static Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evidence_is_worded_only_when_all_of_it_is_there() {
+        let fault = find("http_status").unwrap();
+        let full = |key: &str| Some(if key == "status" { "503" } else { "200" }.to_owned());
+        assert_eq!(fault.evidence_words("en", full).unwrap(), "it answered 503, expected was 200");
+        assert!(fault.evidence_words("zh-CN", full).unwrap().contains("503"));
+        assert_eq!(fault.evidence_words("en", |key| (key == "status").then(String::new)), None);
+    }
 
     #[test]
     fn the_catalogue_is_whole() {

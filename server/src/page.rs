@@ -138,20 +138,20 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
     Message { subject: subject.replace(['\r', '\n'], " "), text: lines.join("\n\n") }
 }
 
-/// Evidence as people read it, from the flat object a gateway sends: its `text` where it has one, else
-/// `key value · key value`.
-pub fn evidence_words(json: &str) -> String {
+/// Evidence as people read it, from the flat object a gateway sends: in the words of the catalogue, else
+/// the gateway's own `text`, else `key value · key value`.
+pub fn evidence_words(language: Language, code: &str, json: &str) -> String {
     let Ok(serde_json::Value::Object(map)) = serde_json::from_str(json) else { return String::new() };
-    if let Some(serde_json::Value::String(text)) = map.get("text") {
-        return text.clone();
+    let plain = |value: &serde_json::Value| match value {
+        serde_json::Value::String(word) => word.clone(),
+        other => other.to_string(),
+    };
+    let by_catalogue = fault::find(code)
+        .and_then(|fault| fault.evidence_words(language.as_str(), |key| map.get(key).map(plain)));
+    if let Some(words) = by_catalogue.or_else(|| map.get("text").map(plain)) {
+        return words;
     }
-    map.iter()
-        .map(|(key, value)| match value {
-            serde_json::Value::String(word) => format!("{key} {word}"),
-            other => format!("{key} {other}"),
-        })
-        .collect::<Vec<_>>()
-        .join(" · ")
+    map.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(" · ")
 }
 
 #[cfg(test)]
@@ -205,8 +205,10 @@ mod tests {
 
     #[test]
     fn evidence_reads_as_words() {
-        assert_eq!(evidence_words(r#"{"lost":3,"of":"five"}"#), "lost 3 · of five");
-        assert_eq!(evidence_words(r#"{"lost":3,"text":"no answer"}"#), "no answer");
-        assert_eq!(evidence_words("nonsense"), "");
+        let words = |json| evidence_words(Language::Zh, "http_status", json);
+        assert_eq!(words(r#"{"status":503,"expected":200,"text":"x"}"#), "返回状态码 503，应为 200");
+        assert_eq!(words(r#"{"status":503,"text":"no answer"}"#), "no answer");
+        assert_eq!(words(r#"{"lost":3,"of":"five"}"#), "lost 3 · of five");
+        assert_eq!(words("nonsense"), "");
     }
 }

@@ -53,6 +53,8 @@ pub struct FaultText {
     pub meaning: BothLanguages,
     /// What to do next.
     pub remedy: BothLanguages,
+    /// What was measured, with `{key}` for values of the evidence; null where the gateway's own text stands.
+    pub evidence: Option<BothLanguages>,
 }
 
 /// A sign of life.
@@ -186,6 +188,7 @@ async fn faults() -> Json<Items<FaultText>> {
         title: both(&fault.title),
         meaning: both(&fault.meaning),
         remedy: both(&fault.remedy),
+        evidence: fault.evidence.as_ref().map(both),
     };
     Json(Items::all(fault::catalogue().iter().map(entry).collect()))
 }

@@ -127,7 +127,8 @@ async fn prepare(app: &App, page: &Claimed) -> anyhow::Result<Outgoing> {
     let incidents = incident::store::list(&mut conn, &Scope::All, &filter, 20).await?;
     drop(conn);
     let cause = incidents.iter().find(|i| i.code == ticket.code);
-    let evidence = cause.map(|i| evidence_words(&i.evidence)).unwrap_or_default();
+    let language = Language::parse(&page.language);
+    let evidence = cause.map(|i| evidence_words(language, &i.code, &i.evidence)).unwrap_or_default();
     let began = cause.map_or(ticket.opened_at, |i| i.first_bad_at.unwrap_or(i.opened_at));
     let purpose = Purpose::parse(&page.purpose);
     let link = match purpose {
@@ -142,7 +143,6 @@ async fn prepare(app: &App, page: &Claimed) -> anyhow::Result<Outgoing> {
             site_time(ticket.closed_at.unwrap_or(ticket.changed_at), &ticket.zone)
         ),
     };
-    let language = Language::parse(&page.language);
     let facts = Facts {
         purpose,
         number: ticket.number,

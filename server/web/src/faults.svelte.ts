@@ -1,5 +1,6 @@
 // The fault catalogue in words, fetched once; until it is here (or for a code newer than it) the code itself is shown.
 import { api } from './api';
+import { evidenceText } from './metric';
 import { speech, t, tn } from './text.svelte';
 import type { Effect, FaultEntry, Incident, Ticket } from './types';
 
@@ -12,6 +13,15 @@ class Faults {
   find(code: string): FaultEntry | undefined { return this.#entries.get(code); }
   title(code: string): string { return this.find(code)?.title[speech.language] ?? code.replaceAll('_', ' '); }
   meaning(code: string): string { return this.find(code)?.meaning[speech.language] ?? ''; }
+  /** What was measured, in the catalogue's words; the gateway's own where the catalogue has none or a value is missing. */
+  evidence(code: string, evidence: unknown): string {
+    const words = this.find(code)?.evidence?.[speech.language];
+    if (!words || typeof evidence !== 'object' || evidence === null) return evidenceText(evidence);
+    const values = evidence as Record<string, unknown>;
+    const keys = [...words.matchAll(/\{(\w+)\}/g)].map(([, key]) => key!);
+    if (keys.some((key) => values[key] === undefined || values[key] === null)) return evidenceText(evidence);
+    return words.replaceAll(/\{(\w+)\}/g, (_, key: string) => String(values[key]));
+  }
   remedy(code: string): string { return this.find(code)?.remedy[speech.language] ?? ''; }
 }
 export const faults = new Faults();

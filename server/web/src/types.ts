@@ -92,6 +92,7 @@ export type TicketDetail = Ticket & { events: TicketEvent[]; pages: Page[] };
 export type FaultEntry = {
   code: string; severity: Severity; effect: Effect;
   title: Record<Language, string>; meaning: Record<Language, string>; remedy: Record<Language, string>;
+  evidence?: Record<Language, string> | null;
 };
 export type Contact = {
   id: string; account_id?: string; channel: 'email' | 'webhook' | 'http'; address: string; template: string;
