@@ -34,7 +34,7 @@ impl Peer {
     }
 
     fn from_socket(socket: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> Self {
-        let forwarded = headers.get_all("x-forwarded-for").iter().last();
+        let forwarded = headers.get_all("x-forwarded-for").iter().next_back();
         let word = forwarded.and_then(|list| list.to_str().ok()).and_then(|list| list.rsplit(',').next());
         let behind = word.and_then(|word| word.trim().parse::<IpAddr>().ok());
         let believed = behind.filter(|_| trusted.contains(&socket));
