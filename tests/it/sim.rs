@@ -43,7 +43,7 @@ async fn probe(site: &Site, id: &str) -> (&'static str, Vec<String>) {
         latest.insert(check.name.clone(), probe::run(&device, check, &context).await);
     }
     let standing = model::findings(&device, &latest);
-    let mut codes: Vec<String> = standing.iter().map(|finding| finding.code.clone().to_string()).collect();
+    let mut codes: Vec<String> = standing.iter().map(|finding| finding.code.clone()).collect();
     codes.sort();
     (model::state(&latest, &standing).as_str(), codes)
 }
