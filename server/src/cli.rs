@@ -18,7 +18,7 @@ use crate::customer::CustomerId;
 use crate::db::Db;
 use crate::gateway::{self, enrol};
 use crate::keys::Keys;
-use crate::serve::{Listeners, serve};
+use crate::serve::{Listeners, open_database, serve};
 use crate::user::{self, AccountId, Language, Role, Scope, login_fault, password, password_fault};
 
 /// Watches the low-voltage systems of many sites, and pages people.
@@ -184,7 +184,7 @@ impl Cli {
                 serve(config, listeners, stop_signal()?).await
             }
             Command::Migrate => {
-                Db::open(&config.database_url()).await?.close().await;
+                open_database(&config).await?.close().await;
                 println!("The database is up to date.");
                 Ok(())
             }
@@ -236,7 +236,7 @@ impl Offline {
     async fn open(config: Config) -> Result<Self> {
         let clock = Clock::System;
         let keys = Keys::open_or_create(&config.data_dir, clock.now())?;
-        Ok(Self { db: Db::open(&config.database_url()).await?, keys, clock, config })
+        Ok(Self { db: open_database(&config).await?, keys, clock, config })
     }
 
     async fn gateway(self, command: Gateway) -> Result<()> {

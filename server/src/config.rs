@@ -284,6 +284,11 @@ impl Config {
             .unwrap_or_else(|| format!("sqlite:{}", self.data_dir.join("sitewarden.db").display()))
     }
 
+    /// The file of the database, where it is the default one in the data folder.
+    pub fn database_file(&self) -> Option<PathBuf> {
+        self.database.is_none().then(|| self.data_dir.join("sitewarden.db"))
+    }
+
     /// True when this server itself speaks HTTPS.
     pub fn http_is_tls(&self) -> bool {
         self.http.certificate.is_some() || self.http.own_certificate

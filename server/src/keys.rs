@@ -265,6 +265,18 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     attempt().with_context(|| format!("cannot write {}; check space and permissions", path.display()))
 }
 
+/// Makes an empty file for this user alone, where none is: a database takes on the rights of the file it finds.
+pub fn reserve_private(path: &Path) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot make {}", path.display())),
+    }
+}
+
 /// Puts key files from a backup into `data_dir`; refuses when keys are there.
 pub fn restore(data_dir: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
     let folder = data_dir.join(FOLDER);

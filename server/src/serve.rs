@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
 use crate::engine::{self, Engine};
-use crate::keys::Keys;
+use crate::keys::{Keys, reserve_private};
 use crate::live::{self, Live};
 use crate::metrics::Metrics;
 use crate::tls::WebFiles;
@@ -132,7 +132,7 @@ async fn prepare(mut config: Config, listeners: &Listeners) -> Result<App> {
     config.mqtt.listen = listeners.mqtt.local_addr()?;
     let clock = Clock::System;
     let keys = Keys::open_or_create(&config.data_dir, clock.now())?;
-    let db = Db::open(&config.database_url()).await?;
+    let db = open_database(&config).await?;
     let app = App::new(Inner {
         db,
         clock,
@@ -151,6 +151,14 @@ async fn prepare(mut config: Config, listeners: &Listeners) -> Result<App> {
     let standings = gateway::store::standings(&mut *app.db.read().await?).await?;
     app.gateways.replace_standings(standings);
     Ok(app)
+}
+
+/// Opens the configured database; its file, where it is one, is for this user alone.
+pub async fn open_database(config: &Config) -> Result<Db> {
+    if let Some(file) = config.database_file() {
+        reserve_private(&file)?;
+    }
+    Db::open(&config.database_url()).await
 }
 
 /// Makes an administrator with a random password when there is no account at all.
