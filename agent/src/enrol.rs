@@ -148,11 +148,15 @@ impl Enrolment {
             .context("the command key is damaged; enrol again with a new token")
     }
 
-    /// The renewed identity on every second attempt, if there is one; else the one that worked.
-    pub fn identity(&self, attempt: u32) -> anyhow::Result<Identity> {
-        let next = self.data_dir.join(IDENTITY_NEXT);
-        if attempt.is_multiple_of(2) && next.exists() {
-            return Ok(Identity { pem: read(&next)?, is_next: true });
+    /// Whether a renewed identity waits for its first connection.
+    pub fn has_next(&self) -> bool {
+        self.data_dir.join(IDENTITY_NEXT).exists()
+    }
+
+    /// The renewed identity, if there is one and it is wanted; else the one that worked.
+    pub fn identity(&self, wants_next: bool) -> anyhow::Result<Identity> {
+        if wants_next && self.has_next() {
+            return Ok(Identity { pem: read(&self.data_dir.join(IDENTITY_NEXT))?, is_next: true });
         }
         Ok(Identity { pem: read(&self.data_dir.join(IDENTITY))?, is_next: false })
     }
@@ -165,7 +169,7 @@ impl Enrolment {
 
     /// Whether two thirds of the certificate's life are over, and no newer one waits.
     pub fn is_renewal_due(&self, now: Timestamp) -> anyhow::Result<bool> {
-        if self.data_dir.join(IDENTITY_NEXT).exists() {
+        if self.has_next() {
             return Ok(false);
         }
         let (begin, end) = life(&read(&self.data_dir.join(IDENTITY))?)?;

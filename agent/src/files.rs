@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 /// Replaces a file in one step, mode 0600.
 pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
@@ -32,4 +32,56 @@ pub fn make_data_dir(path: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(path)
         .with_context(|| format!("cannot make the data folder {}", path.display()))
+}
+
+/// Makes sure that no other agent uses the data folder, for as long as the returned file is open: two agents
+/// with one queue and one identity would take numbers and connections from each other.
+pub fn lock_data_dir(path: &Path) -> anyhow::Result<std::fs::File> {
+    let path = path.join("lock");
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            bail!(
+                "another agent already runs on {}: stop it, or give this one a `data_dir` of its own",
+                path.display()
+            )
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        write_private(&path, b"one").unwrap();
+        write_private(&path, b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(dir.path().read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn one_agent_for_one_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = lock_data_dir(dir.path()).unwrap();
+        assert!(lock_data_dir(dir.path()).unwrap_err().to_string().contains("another agent"));
+        drop(held);
+        assert!(lock_data_dir(dir.path()).is_ok());
+    }
 }

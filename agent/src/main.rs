@@ -1,5 +1,6 @@
 //! The agent that runs on a site's gateway, and the technician's probe.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -62,8 +63,12 @@ enum Command {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("SITEWARDEN_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,rumqttc=warn,sqlx=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        .unwrap_or_else(|_| EnvFilter::new("info,rumqttc=warn,sqlx=warn,rustls_platform_verifier=off"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         eprintln!("sitewarden-agent: another TLS provider is already installed");
         return ExitCode::FAILURE;

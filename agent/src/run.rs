@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Check, Config};
 use crate::core::{Core, Setup};
 use crate::enrol::Enrolment;
-use crate::files::make_data_dir;
+use crate::files::{lock_data_dir, make_data_dir};
 use crate::notify::Notify;
 use crate::probe::{self, Context, Outcome, OutcomeState};
 use crate::pump::{Effect, Pump};
@@ -38,6 +38,7 @@ const QUEUE: &str = "queue.db";
 /// Runs until SIGTERM or SIGINT. Anything else that ends it is an error, and the supervisor starts it anew.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     make_data_dir(&config.data_dir)?;
+    let _lock = lock_data_dir(&config.data_dir)?;
     let enrolment = Enrolment::load(&config.data_dir)?;
     let clock = Clock::system();
     let seal = Seal::load_or_create(&config.data_dir)?;
@@ -62,15 +63,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let notify = Notify::from_env();
     let (sender, events) = mpsc::channel(EVENTS);
     let mut background = JoinSet::new();
-    background.spawn(uplink::run(
-        uplink::Settings {
-            enrolment: enrolment.clone(),
-            address: config.server.clone(),
-            keep_alive: config.keep_alive,
-            clock: clock.clone(),
-        },
-        sender,
-    ));
+    let settings = uplink::Settings {
+        enrolment: enrolment.clone(),
+        address: config.server.clone(),
+        keep_alive: config.keep_alive,
+        clock: clock.clone(),
+    };
+    background.spawn(uplink::run(settings, sender).map(|()| Ended::Uplink));
     notify.ready();
     let mut running = Running {
         pump: Pump { core, spool },
@@ -89,6 +88,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     running.farewell().await
 }
 
+/// What a background task was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Uplink,
+    Renewed,
+    NotRenewed,
+}
+
 struct Running {
     pump: Pump,
     link: Option<Link>,
@@ -97,7 +104,7 @@ struct Running {
     clock: Clock,
     enrolment: Enrolment,
     /// The uplink, and a renewal now and then.
-    background: JoinSet<()>,
+    background: JoinSet<Ended>,
     stored_at: Timestamp,
     renewed_at: Timestamp,
 }
@@ -196,7 +203,13 @@ impl Running {
     }
 
     async fn keep_house(&mut self) -> anyhow::Result<()> {
-        while self.background.try_join_next().is_some() {}
+        while let Some(ended) = self.background.try_join_next() {
+            match ended? {
+                // The renewed certificate proves itself on a connection of its own.
+                Ended::Renewed => self.link.iter().for_each(Link::close),
+                Ended::Uplink | Ended::NotRenewed => {}
+            }
+        }
         let now = self.clock.now();
         if now.as_second() - self.stored_at.as_second() >= STORE_TIME_S {
             self.stored_at = now;
@@ -210,9 +223,13 @@ impl Running {
             let enrolment = self.enrolment.clone();
             self.background.spawn(async move {
                 match enrolment.renew().await {
-                    Ok(()) => tracing::info!("the certificate was renewed; the next connection uses it"),
+                    Ok(()) => {
+                        tracing::info!("the certificate was renewed, connecting with it");
+                        Ended::Renewed
+                    }
                     Err(error) => {
                         tracing::warn!(error = format!("{error:#}"), "the certificate was not renewed");
+                        Ended::NotRenewed
                     }
                 }
             });

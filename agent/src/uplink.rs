@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::enrol::Enrolment;
+use crate::enrol::{Enrolment, Identity};
 use crate::tls;
 
 /// Topic and headers around a payload.
@@ -92,12 +92,19 @@ pub struct Settings {
 /// Connects again and again until nobody listens any more.
 pub async fn run(settings: Settings, events: mpsc::Sender<Event>) {
     let mut failures = 0_u32;
-    for attempt in 0_u32.. {
+    let mut next_failed = false;
+    loop {
         let started = settings.clock.now();
-        let reason = match session(&settings, attempt, &events).await {
+        let (is_next, ended) = match settings.enrolment.identity(!next_failed) {
+            Ok(identity) => (identity.is_next, session(&settings, &identity, &events).await),
+            Err(error) => (false, Err(error)),
+        };
+        let reason = match ended {
             Ok(()) => return,
             Err(error) => format!("{error:#}"),
         };
+        // A renewed identity that does not serve is tried in turn with the one that did.
+        next_failed = is_next && settings.enrolment.has_next();
         if settings.clock.now().as_second() - started.as_second() >= STEADY_S {
             failures = 0;
         }
@@ -116,11 +123,14 @@ fn pause(failures: u32, chance: f64) -> Duration {
 }
 
 /// One connection from attempt to end; Ok when nobody listens any more.
-async fn session(settings: &Settings, attempt: u32, events: &mpsc::Sender<Event>) -> anyhow::Result<()> {
+async fn session(
+    settings: &Settings,
+    identity: &Identity,
+    events: &mpsc::Sender<Event>,
+) -> anyhow::Result<()> {
     let enrolment = &settings.enrolment;
     let gateway = &enrolment.server.gateway_id;
     let session_id = rand::random_range(1..=i64::MAX as u64);
-    let identity = enrolment.identity(attempt)?;
     let (sender, will) = oneshot::channel();
     if events.send(Event::Attempt { session_id, will: sender }).await.is_err() {
         return Ok(());
