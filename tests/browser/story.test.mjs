@@ -138,8 +138,9 @@ test('nothing moves under the pointer: changes wait and are shown on request', (
 
 test('a ticket: take it, write into it, close it with a reason, open it again', () => withPage({ size: 10 }, '', async ({ page, go }) => {
   await go('/tickets/1031');
-  await page.getByRole('button', { name: 'Acknowledge' }).click();
-  await page.getByText('Acknowledged').first().waitFor();
+  await page.getByRole('button', { name: 'Acknowledge' }).waitFor();
+  await page.keyboard.press('a');
+  await page.locator('.ev b', { hasText: /^Acknowledged$/ }).waitFor();
   await page.keyboard.press('n');
   await page.keyboard.type('Cable is cut at pole P-9.');
   await page.keyboard.press('Control+Enter');
@@ -162,6 +163,13 @@ test('a device is removed only when its name is typed', () => withPage({ size: 1
   assert.ok(await act.isEnabled());
   await act.click();
   await page.waitForURL(/\/sites\/site-0$/);
+}));
+
+test('p probes the device and shows what came of it', () => withPage({ size: 10 }, '', async ({ page, go }) => {
+  await go('/devices/dev-0-9');
+  await page.getByRole('button', { name: 'Probe now' }).waitFor();
+  await page.keyboard.press('p');
+  await page.locator('dialog pre', { hasText: 'silent' }).waitFor();
 }));
 
 test('a gateway is added and its command shown once', () => withPage({ size: 10 }, '', async ({ page, go }) => {

@@ -49,13 +49,13 @@ export const rowIndex = () => rows().findIndex((row) => row.closest('[data-item]
 function press(key: string): boolean {
   const item = document.activeElement?.closest('[data-item]');
   const control = item?.querySelector<HTMLElement>(`[data-key="${key}"]`) ??
-    [...document.querySelectorAll<HTMLElement>(`main [data-key="${key}"]`)].find((found) => !found.closest('[data-item]'));
+    [...document.querySelectorAll<HTMLElement>(`[data-key="${key}"]`)].find((found) => !found.closest('[data-item]'));
   if (control) {
     control.click();
     return true;
   }
   // An act that belongs to a row needs a row: the key shows which one it would be, the next press does it.
-  const first = document.querySelector(`main [data-item] [data-key="${key}"]`)?.closest('[data-item]')?.querySelector<HTMLElement>('[data-row]');
+  const first = document.querySelector(`[data-item] [data-key="${key}"]`)?.closest('[data-item]')?.querySelector<HTMLElement>('[data-row]');
   first?.focus();
   return Boolean(first);
 }
