@@ -34,7 +34,7 @@ impl Page {
 
     async fn read_event(&mut self) -> Option<(String, Value)> {
         loop {
-            if let Some((event, rest)) = self.read.split_once("\n\n") {
+            if let Some((event, _)) = self.read.split_once("\n\n") {
                 let field = |name: &str| {
                     event
                         .lines()
@@ -44,7 +44,8 @@ impl Page {
                         .to_owned()
                 };
                 let (kind, body) = (field("event:"), field("data:"));
-                self.read = rest.to_owned();
+                let end = event.len() + 2;
+                self.read.drain(..end);
                 if kind != "beat" {
                     return Some((kind, serde_json::from_str(&body).unwrap()));
                 }
