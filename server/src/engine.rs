@@ -4,12 +4,14 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use sitewarden_proto::id::GatewayId;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Touched};
@@ -28,7 +30,7 @@ const RETENTION_EVERY: SignedDuration = SignedDuration::from_secs(600);
 
 /// What the engine remembers between two ticks. Everything else is in the database.
 pub struct Engine {
-    senders: Senders,
+    senders: Arc<Senders>,
     /// While the server was not running nobody could be heard, so nobody is silent before this.
     listening_since: Timestamp,
     retention_due: Timestamp,
@@ -37,15 +39,19 @@ pub struct Engine {
 impl Engine {
     /// An engine that has listened since `now`.
     pub fn new(app: &App, now: Timestamp) -> Result<Self> {
-        Ok(Self { senders: Senders::new(&app.config)?, listening_since: now, retention_due: now })
+        Ok(Self { senders: Arc::new(Senders::new(&app.config)?), listening_since: now, retention_due: now })
     }
 
-    /// Runs every step once.
+    /// Decides what is due, then sends what is due.
     pub async fn cycle(&mut self, app: &App, now: Timestamp) {
+        self.decide(app, now).await;
+        guarded("send pages", send(app, &self.senders, now)).await;
+    }
+
+    async fn decide(&mut self, app: &App, now: Timestamp) {
         guarded("silence", silence(app, self.listening_since, now)).await;
         guarded("replay", replay(app, now)).await;
         guarded("plan pages", plan(app, now)).await;
-        guarded("send pages", send(app, &self.senders, now)).await;
         guarded("downlink", downlink(app, now)).await;
         if now >= self.retention_due {
             self.retention_due = now.saturating_add(RETENTION_EVERY).unwrap_or(now);
@@ -54,18 +60,32 @@ impl Engine {
     }
 }
 
-/// Runs until told to stop.
+/// Runs until told to stop. Sending has a loop of its own, so that a mail relay that does not answer
+/// keeps no decision waiting.
 pub async fn run(app: App, mut engine: Engine, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = app.wake.notified() => {}
-            _ = tick.tick() => {}
+    let decided = Notify::new();
+    let senders = Arc::clone(&engine.senders);
+    let deciding = async {
+        while next(&app.wake, &stop).await {
+            engine.decide(&app, app.clock.now()).await;
+            decided.notify_one();
         }
-        engine.cycle(&app, app.clock.now()).await;
+    };
+    let sending = async {
+        while next(&decided, &stop).await {
+            guarded("send pages", send(&app, &senders, app.clock.now())).await;
+        }
+    };
+    tokio::join!(deciding, sending);
+}
+
+/// Waits for the next tick or a ring; false when it is time to stop.
+async fn next(ring: &Notify, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        () = ring.notified() => true,
+        () = tokio::time::sleep(TICK) => true,
     }
 }
 

@@ -1,5 +1,9 @@
 //! Identifiers that the server makes itself, so that both databases agree on them.
 
+use std::sync::Mutex;
+
+use uuid::ContextV7;
+
 /// Declares an identifier: a UUID version 7 as text, a column in both databases.
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -38,13 +42,13 @@ macro_rules! id {
 }
 pub(crate) use id;
 
-/// A UUID version 7 (RFC 9562) whose time part is `now`.
+/// Keeps identifiers of one millisecond in the order in which they were made.
+static ORDER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+
+/// A UUID version 7 (RFC 9562) whose time part is `now`, or a little later where that keeps the order.
 pub fn uuid_v7(now: jiff::Timestamp) -> String {
     let ms = now.as_millisecond().max(0);
-    let stamp = uuid::Timestamp::from_unix(
-        uuid::NoContext,
-        (ms / 1000).unsigned_abs(),
-        ((ms % 1000) * 1_000_000) as u32,
-    );
+    let stamp =
+        uuid::Timestamp::from_unix(&ORDER, (ms / 1000).unsigned_abs(), ((ms % 1000) * 1_000_000) as u32);
     uuid::Uuid::new_v7(stamp).to_string()
 }

@@ -1,5 +1,7 @@
 //! Where time acts on pages: deciding who is told, and sending what is due.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -66,14 +68,31 @@ pub async fn all_clear(conn: &mut Conn, ticket: &str, now: Timestamp) -> sqlx::R
 /// Sends what is due: claim, call, record. Returns the tickets whose record grew.
 pub async fn send_due(app: &App, senders: &Senders, now: Timestamp) -> anyhow::Result<Vec<String>> {
     let mut tx = app.db.write().await?;
-    let claimed = store::claim(&mut tx, app.db.engine(), now, CLAIM_AT_ONCE).await?;
+    let mut claimed = store::claim(&mut tx, app.db.engine(), now, CLAIM_AT_ONCE).await?;
     tx.commit().await?;
     let mut touched = Vec::new();
-    let attempts = claimed.into_iter().map(|page| async move {
-        let result = attempt(app, senders, &page).await;
-        (page, result)
+    // What goes to one address goes one after the other, in the order in which it was decided, and one
+    // refusal is answer enough for all of them: a dead relay costs one time-out.
+    claimed.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut queues: BTreeMap<(String, String), Vec<Claimed>> = BTreeMap::new();
+    for page in claimed {
+        queues.entry((page.channel.clone(), page.address.clone())).or_default().push(page);
+    }
+    let attempts = queues.into_values().map(|queue| async move {
+        let mut results = Vec::with_capacity(queue.len());
+        let mut refused = false;
+        for page in queue {
+            let result = if refused {
+                Err("not tried: this address did not take the page before it".to_owned())
+            } else {
+                attempt(app, senders, &page).await
+            };
+            refused = result.is_err();
+            results.push((page, result));
+        }
+        results
     });
-    for (page, result) in futures_util::future::join_all(attempts).await {
+    for (page, result) in futures_util::future::join_all(attempts).await.into_iter().flatten() {
         let now = app.clock.now();
         let mut tx = app.db.write().await?;
         let outcome = store::record(&mut tx, &page, &result, now).await?;

@@ -119,7 +119,7 @@ pub struct Claimed {
     pub repeat: i64,
 }
 
-/// Takes the pages that are due, and those whose sender did not come back. `attempts` counts this one.
+/// Takes the pages that are due, in the order in which they were decided, and those whose sender did not come back. `attempts` counts this one.
 pub async fn claim(
     conn: &mut Conn,
     engine: crate::db::Engine,

@@ -119,23 +119,6 @@ pub struct Contact {
     pub test_error: Option<String>,
 }
 
-/// Somebody who is paged.
-#[derive(Clone, Debug, FromRow)]
-pub struct Recipient {
-    /// Whose contact.
-    pub account_id: AccountId,
-    /// What others read.
-    pub name: String,
-    /// A [`Language`] by its name.
-    pub language: String,
-    /// `email`, `webhook` or `http`.
-    pub channel: String,
-    /// A mail address or a URL.
-    pub address: String,
-    /// The body that the `http` channel sends.
-    pub template: String,
-}
-
 /// A row of `duty` with the names it needs.
 #[derive(Clone, Debug, FromRow, serde::Serialize, utoipa::ToSchema)]
 pub struct Duty {
@@ -413,22 +396,6 @@ pub async fn name_of(conn: &mut Conn, id: &str) -> sqlx::Result<Option<String>> 
         .bind(id.to_owned())
         .fetch_optional(conn)
         .await
-}
-
-/// Everybody who is paged for a site, one row per enabled contact: the site's own duty, or where it
-/// has none, the duty of every site. An empty answer means that the site leads to nobody.
-pub async fn list_recipients(conn: &mut Conn, site: &SiteId) -> sqlx::Result<Vec<Recipient>> {
-    sqlx::query_as(
-        "SELECT DISTINCT a.id AS account_id, a.name, a.language, c.channel, c.address, c.template \
-         FROM duty d JOIN account a ON a.id = d.account_id AND a.disabled = 0 \
-         JOIN contact_method c ON c.account_id = a.id AND c.enabled = 1 \
-         WHERE d.site_id = $1 \
-            OR (d.site_id IS NULL AND NOT EXISTS (SELECT 1 FROM duty own WHERE own.site_id = $1)) \
-         ORDER BY a.name, c.channel, c.address",
-    )
-    .bind(site.as_str().to_owned())
-    .fetch_all(conn)
-    .await
 }
 
 /// All duty, the common one first.
