@@ -6,7 +6,6 @@ use sqlx::{FromRow, Row};
 use super::{AccountId, Language, Role, SESSION_IDLE_MS};
 use crate::customer::CustomerId;
 use crate::db::Conn;
-use crate::site::SiteId;
 
 /// A row of `account`.
 #[derive(Clone, Debug, FromRow)]
