@@ -136,7 +136,8 @@ async fn fill(db: &Db, keys: &Keys, file: File, passphrase: &str, now: Timestamp
         release: env!("CARGO_PKG_VERSION").to_owned(),
     })?;
     for name in FILES {
-        let body = std::fs::read(keys.folder().join(name)).with_context(|| format!("cannot read keys/{name}"))?;
+        let body =
+            std::fs::read(keys.folder().join(name)).with_context(|| format!("cannot read keys/{name}"))?;
         put(&Line::Key { name: name.to_owned(), base64: STANDARD.encode(body) })?;
     }
     let mut rows = 0;
@@ -181,7 +182,9 @@ fn lines(file: File, passphrase: &str) -> Result<impl Iterator<Item = Result<Lin
         let mut line = Vec::new();
         match (&mut text).take(LINE_MAX).read_until(b'\n', &mut line) {
             Ok(0) => None,
-            Ok(_) if line.last() != Some(&b'\n') => Some(Err(anyhow::anyhow!("a line is cut; use another copy"))),
+            Ok(_) if line.last() != Some(&b'\n') => {
+                Some(Err(anyhow::anyhow!("a line is cut; use another copy")))
+            }
             Ok(_) => Some(serde_json::from_slice(&line).context("a line is not understood by this release")),
             Err(error) => Some(Err(error.into())),
         }

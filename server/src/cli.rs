@@ -254,7 +254,8 @@ impl Offline {
                 gateway::store::insert(&mut tx, &id, site.id.as_str(), &name, heartbeat_s, now).await?;
                 let token = enrol::make_token(&mut tx, &self.keys, &id, now).await?;
                 let detail = json!({ "name": name, "site": site.name });
-                audit::store::insert(&mut tx, &Entry::at_console(now, "gateway.create", id.as_str(), detail)).await?;
+                audit::store::insert(&mut tx, &Entry::at_console(now, "gateway.create", id.as_str(), detail))
+                    .await?;
                 tx.commit().await?;
                 println!("Gateway {id} at {}. On the gateway, within 24 hours:", site.name);
                 println!("  {}", enrol::command_line(&self.config.public_url(), &token));
@@ -292,8 +293,9 @@ impl Offline {
         let now = self.clock.now();
         match command {
             User::Add { login, name, role, customer, language, password_file } => {
-                let role = Role::parse(&role)
-                    .with_context(|| format!("role `{role}`: use administrator, noc, technician or customer"))?;
+                let role = Role::parse(&role).with_context(|| {
+                    format!("role `{role}`: use administrator, noc, technician or customer")
+                })?;
                 if let Some(fault) = login_fault(&login) {
                     bail!("login `{login}`: {fault}");
                 }
@@ -326,7 +328,8 @@ impl Offline {
                     }
                 })?;
                 let detail = json!({ "login": new.login, "role": role.as_str() });
-                audit::store::insert(&mut tx, &Entry::at_console(now, "user.create", id.as_str(), detail)).await?;
+                audit::store::insert(&mut tx, &Entry::at_console(now, "user.create", id.as_str(), detail))
+                    .await?;
                 tx.commit().await?;
                 report(&new.login, &secret, chosen);
             }
@@ -340,7 +343,8 @@ impl Offline {
                 user::store::set_password(&mut tx, id, &hash, !chosen, now).await?;
                 user::store::delete_sessions(&mut tx, id, "").await?;
                 let detail = json!({ "login": login });
-                audit::store::insert(&mut tx, &Entry::at_console(now, "user.password", id.as_str(), detail)).await?;
+                audit::store::insert(&mut tx, &Entry::at_console(now, "user.password", id.as_str(), detail))
+                    .await?;
                 tx.commit().await?;
                 report(&login, &secret, chosen);
             }

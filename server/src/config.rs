@@ -179,7 +179,9 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is not there or not readable.
-    #[error("cannot read the configuration {path}: {reason}; name another file with --config, or leave it out")]
+    #[error(
+        "cannot read the configuration {path}: {reason}; name another file with --config, or leave it out"
+    )]
     Unreadable {
         /// Which file.
         path: String,
@@ -230,14 +232,16 @@ impl Config {
 
     /// Refuses values that parse but cannot work. Called again after flags have been applied.
     pub fn check(&self, path: &str) -> Result<(), Error> {
-        let refuse = |key, reason: &str| Err(Error::Value { path: path.to_owned(), key, reason: reason.to_owned() });
+        let refuse =
+            |key, reason: &str| Err(Error::Value { path: path.to_owned(), key, reason: reason.to_owned() });
         if self.http.certificate.is_some() != self.http.key.is_some() {
             return refuse("http.certificate", "and `http.key` go together: name both files or neither");
         }
         if self.http.certificate.is_some() && self.http.own_certificate {
             return refuse("http.own_certificate", "and `http.certificate` exclude each other: keep one");
         }
-        if !self.http_is_tls() && !self.http.listen.ip().is_loopback() && self.http.trusted_proxies.is_empty() {
+        if !self.http_is_tls() && !self.http.listen.ip().is_loopback() && self.http.trusted_proxies.is_empty()
+        {
             return refuse(
                 "http.listen",
                 "would serve passwords in clear: set `http.certificate` and `http.key`, or \
@@ -268,10 +272,13 @@ impl Config {
             return refuse("database", "must begin with `sqlite:` or `postgres://`");
         }
         let days = self.retention;
-        if [days.blocks_days, days.rollups_days, days.events_days, days.audit_days, days.pages_days].contains(&0) {
+        if [days.blocks_days, days.rollups_days, days.events_days, days.audit_days, days.pages_days]
+            .contains(&0)
+        {
             return refuse("retention", "must keep at least one day of everything");
         }
-        if self.limits.gateways == 0 || self.limits.handshakes == 0 || self.limits.handshakes_per_address == 0 {
+        if self.limits.gateways == 0 || self.limits.handshakes == 0 || self.limits.handshakes_per_address == 0
+        {
             return refuse("limits", "of zero would let nobody in: write at least 1");
         }
         Ok(())
@@ -331,11 +338,7 @@ fn split_host_port(text: &str) -> Option<(&str, u16)> {
 
 /// An unspecified address is no address to connect to: on one machine loopback is.
 fn reachable(listen: SocketAddr) -> SocketAddr {
-    if listen.ip().is_unspecified() {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, listen.port()))
-    } else {
-        listen
-    }
+    if listen.ip().is_unspecified() { SocketAddr::from((Ipv4Addr::LOCALHOST, listen.port())) } else { listen }
 }
 
 #[cfg(test)]
@@ -358,7 +361,10 @@ mod tests {
 
     #[test]
     fn an_error_names_line_key_and_remedy() {
-        check_error("[http]\nlisten = \"127.0.0.1:1\"\nlissten = 1\n", "c.toml, line 3: unknown field `lissten`");
+        check_error(
+            "[http]\nlisten = \"127.0.0.1:1\"\nlissten = 1\n",
+            "c.toml, line 3: unknown field `lissten`",
+        );
         check_error("[mqtt]\nheartbeat_s = \"x\"\n", "line 2");
         check_error("[http]\nlisten = \"0.0.0.0:80\"\n", "would serve passwords in clear");
         check_error("[http]\ncertificate = \"a\"\n", "go together");

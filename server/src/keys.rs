@@ -95,7 +95,10 @@ impl Keys {
             let path = folder.join(file);
             let mode = fs::metadata(&path)
                 .with_context(|| {
-                    format!("{} is missing while other keys are there; restore it from a backup", path.display())
+                    format!(
+                        "{} is missing while other keys are there; restore it from a backup",
+                        path.display()
+                    )
                 })?
                 .permissions()
                 .mode();
@@ -306,9 +309,11 @@ fn create_all(folder: &Path, now: Timestamp) -> Result<()> {
 }
 
 fn read_ring(folder: &Path) -> Result<Ring> {
-    let text = fs::read_to_string(folder.join(MASTER)).with_context(|| format!("cannot read keys/{MASTER}"))?;
-    let ring: Ring = serde_json::from_str(&text)
-        .map_err(|error| anyhow::anyhow!("keys/{MASTER}, line {}: not a key ring; restore it", error.line()))?;
+    let text =
+        fs::read_to_string(folder.join(MASTER)).with_context(|| format!("cannot read keys/{MASTER}"))?;
+    let ring: Ring = serde_json::from_str(&text).map_err(|error| {
+        anyhow::anyhow!("keys/{MASTER}, line {}: not a key ring; restore it", error.line())
+    })?;
     if ring.key(ring.current).is_none() {
         bail!("keys/{MASTER} lacks its current key {}; restore it from a backup", ring.current);
     }

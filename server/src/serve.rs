@@ -51,10 +51,15 @@ impl Listeners {
     pub async fn bind(config: &Config) -> Result<Self> {
         let bind = async |address: SocketAddr, key: &str| {
             TcpListener::bind(address).await.with_context(|| {
-                format!("cannot listen on {address}; choose another `{key}.listen`, or stop what listens there")
+                format!(
+                    "cannot listen on {address}; choose another `{key}.listen`, or stop what listens there"
+                )
             })
         };
-        Ok(Self { http: bind(config.http.listen, "http").await?, mqtt: bind(config.mqtt.listen, "mqtt").await? })
+        Ok(Self {
+            http: bind(config.http.listen, "http").await?,
+            mqtt: bind(config.mqtt.listen, "mqtt").await?,
+        })
     }
 }
 
@@ -214,7 +219,12 @@ async fn web_tls(
     Ok(Some(config))
 }
 
-async fn http(app: App, listener: TcpListener, tls: Option<RustlsConfig>, stop: CancellationToken) -> Result<()> {
+async fn http(
+    app: App,
+    listener: TcpListener,
+    tls: Option<RustlsConfig>,
+    stop: CancellationToken,
+) -> Result<()> {
     let handle = Handle::new();
     let peers = Peers { proxies: tls.is_none().then(|| Arc::from(app.config.http.trusted_proxies.clone())) };
     let service = router::router(app).into_make_service_with_connect_info::<SocketAddr>();

@@ -106,7 +106,8 @@ impl Ca {
 
     /// Reads an authority from its two files.
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self> {
-        let key = KeyPair::from_pem(key).context("keys/ca.key is not a private key; restore it from a backup")?;
+        let key =
+            KeyPair::from_pem(key).context("keys/ca.key is not a private key; restore it from a backup")?;
         let der = CertificateDer::from_pem_slice(certificate.as_bytes())
             .ok()
             .context("keys/ca.pem is not a certificate; restore it from a backup")?;
@@ -153,8 +154,14 @@ impl Ca {
 
     /// Checks that `certificate_pem` was issued here, at whatever time, and that `signature` over `message`
     /// was made with its key (ECDSA P-256 with SHA-256, ASN.1; or Ed25519).
-    pub fn verify_holder(&self, certificate_pem: &str, message: &[u8], signature: &[u8]) -> Result<Identity, Error> {
-        let der = CertificateDer::from_pem_slice(certificate_pem.as_bytes()).map_err(|_| Error::Certificate)?;
+    pub fn verify_holder(
+        &self,
+        certificate_pem: &str,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<Identity, Error> {
+        let der =
+            CertificateDer::from_pem_slice(certificate_pem.as_bytes()).map_err(|_| Error::Certificate)?;
         let (rest, parsed) = X509Certificate::from_der(&der).map_err(|_| Error::Certificate)?;
         if !rest.is_empty() {
             return Err(Error::Certificate);
@@ -207,7 +214,8 @@ impl Ca {
             let name = match host.parse::<IpAddr>() {
                 Ok(ip) => SanType::IpAddress(ip),
                 Err(_) => SanType::DnsName(
-                    host.try_into().with_context(|| format!("`{host}` is not a host name for a certificate"))?,
+                    host.try_into()
+                        .with_context(|| format!("`{host}` is not a host name for a certificate"))?,
                 ),
             };
             if !params.subject_alt_names.contains(&name) {
@@ -278,7 +286,9 @@ impl WebFiles {
                     seen = now;
                     tracing::info!("the page's certificate was read again");
                 }
-                Err(error) => tracing::warn!(error = format!("{error:#}"), "the old certificate stays in use"),
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "the old certificate stays in use")
+                }
             }
         }
     }

@@ -25,7 +25,17 @@ async fn lived(engine: Engine, folder: &Path) -> (World, std::path::PathBuf, u64
 async fn counts(db: &Db) -> Vec<(&'static str, i64)> {
     let mut conn = db.read().await.unwrap();
     let mut counts = Vec::new();
-    for table in ["customer", "site", "account", "audit", "gateway", "gateway_epoch", "device", "device_state", "metric_block"] {
+    for table in [
+        "customer",
+        "site",
+        "account",
+        "audit",
+        "gateway",
+        "gateway_epoch",
+        "device",
+        "device_state",
+        "metric_block",
+    ] {
         let query = sqlx::AssertSqlSafe(format!("SELECT CAST(COUNT(*) AS BIGINT) FROM {table}"));
         let count: i64 = sqlx::query_scalar(query).fetch_one(&mut *conn).await.unwrap();
         counts.push((table, count));
@@ -35,7 +45,10 @@ async fn counts(db: &Db) -> Vec<(&'static str, i64)> {
 
 async fn devices(db: &Db) -> Vec<(String, Option<String>, Vec<u8>)> {
     let mut conn = db.read().await.unwrap();
-    sqlx::query_as("SELECT name, parent_id, checks FROM device ORDER BY id").fetch_all(&mut *conn).await.unwrap()
+    sqlx::query_as("SELECT name, parent_id, checks FROM device ORDER BY id")
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap()
 }
 
 async fn rehearse(from: Engine, to: Engine) {
@@ -57,7 +70,8 @@ async fn rehearse(from: Engine, to: Engine) {
     // Nothing is overwritten: not the folder, not the database, not the file.
     let again = backup::restore(&file, PASSPHRASE, &data, &fresh.url).await.unwrap_err();
     assert!(again.to_string().contains("already holds keys"), "{again:#}");
-    let again = backup::restore(&file, PASSPHRASE, &folder.path().join("third"), &fresh.url).await.unwrap_err();
+    let again =
+        backup::restore(&file, PASSPHRASE, &folder.path().join("third"), &fresh.url).await.unwrap_err();
     assert!(again.to_string().contains("already holds rows"), "{again:#}");
     let again = backup::write(&db, &keys, &file, PASSPHRASE, world.now()).await.unwrap_err();
     assert!(again.to_string().contains("exists"), "{again:#}");

@@ -36,7 +36,13 @@ fn mosquitto(program: &str, site: &Site, badge: &Badge, client: &str) -> Command
     command
 }
 
-async fn mosquitto_pub(site: &Site, badge: &Badge, client: &str, topic: &str, more: &[&str]) -> (bool, String) {
+async fn mosquitto_pub(
+    site: &Site,
+    badge: &Badge,
+    client: &str,
+    topic: &str,
+    more: &[&str],
+) -> (bool, String) {
     let done = mosquitto("mosquitto_pub", site, badge, client)
         .args(["-t", topic, "-m", "hello"])
         .args(more)
@@ -79,7 +85,8 @@ async fn foreign_and_hostile_topics_reach_nobody_and_break_nothing() {
     let mut site = Site::open().await;
     let badge = site.gateway(ME);
     site.gateway(OTHER);
-    for topic in ["é/x", "v1/gw-9876543210/u/e", "v1/gw-0123456789/d/k", "v1/gw-0123456789/u/e/x", "$SYS/x"] {
+    for topic in ["é/x", "v1/gw-9876543210/u/e", "v1/gw-0123456789/d/k", "v1/gw-0123456789/u/e/x", "$SYS/x"]
+    {
         // mosquitto_pub takes a refusal of its message for an end like any other.
         mosquitto_pub(&site, &badge, ME, topic, &["-q", "1"]).await;
         site.nothing();

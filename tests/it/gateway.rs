@@ -36,7 +36,8 @@ async fn on_paper(engine: Engine) -> (World, String, String) {
     let mut world = World::new(engine).await;
     let customer = world.customer("Harbour Office").await;
     let site = world.site(&customer, "North Gate", "北门站").await;
-    let made = world.admin.post("/api/v1/gateways", &json!({ "site_id": site, "name": "gate box" })).await.ok();
+    let made =
+        world.admin.post("/api/v1/gateways", &json!({ "site_id": site, "name": "gate box" })).await.ok();
     let text = |path: &str| made.pointer(path).and_then(Value::as_str).unwrap().to_owned();
     assert!(text("/command").contains(&text("/token")));
     let (id, token) = (text("/gateway/id"), text("/token"));
@@ -132,7 +133,9 @@ async fn a_command_is_signed_asked_once_and_ends(engine: Engine) {
     drop(conn);
     assert_eq!(waiting.len(), 1);
     let sent: SignedCommand = decode_message(&waiting[0].body).unwrap();
-    UnparsedPublicKey::new(&ED25519, app.keys.command_public_key()).verify(&sent.signed, &sent.signature).unwrap();
+    UnparsedPublicKey::new(&ED25519, app.keys.command_public_key())
+        .verify(&sent.signed, &sent.signature)
+        .unwrap();
     let inside = Command::decode(&sent.signed[..]).unwrap();
     assert_eq!((inside.id.as_str(), inside.gateway_id.as_str()), (first.as_str(), id.as_str()));
     assert_eq!(inside.expires_at_ms - inside.issued_at_ms, 300_000);

@@ -152,7 +152,8 @@ impl<R: Read> Read for Reader<R> {
 
 impl Seal {
     fn new(header: [u8; HEADER], passphrase: &str) -> Result<Self> {
-        let params = Params::new(MEMORY_KIB, PASSES, 1, Some(32)).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let params =
+            Params::new(MEMORY_KIB, PASSES, 1, Some(32)).map_err(|error| anyhow::anyhow!("{error}"))?;
         let mut key = [0; 32];
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into(passphrase.as_bytes(), &header[MAGIC.len()..], &mut key)
@@ -204,6 +205,9 @@ mod tests {
         assert!(open(&altered, "open sesame").is_err());
         let wrong = open(&whole, "open barley").unwrap_err();
         assert!(format!("{wrong:#}").contains("passphrase is wrong"), "{wrong:#}");
-        assert!(format!("{:#}", open(b"PK\x03\x04 and so on, a zip file", "x").unwrap_err()).contains("not a backup"));
+        assert!(
+            format!("{:#}", open(b"PK\x03\x04 and so on, a zip file", "x").unwrap_err())
+                .contains("not a backup")
+        );
     }
 }

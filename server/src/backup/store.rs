@@ -10,7 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 use sqlx::any::{AnyRow, AnyTypeInfoKind};
-use sqlx::{Any, AssertSqlSafe, Column as _, Connection, Row as _, Transaction, TypeInfo as _, ValueRef as _};
+use sqlx::{
+    Any, AssertSqlSafe, Column as _, Connection, Row as _, Transaction, TypeInfo as _, ValueRef as _,
+};
 
 use super::Line;
 use crate::db::{Conn, Engine};
@@ -82,7 +84,11 @@ pub(super) async fn first_filled(conn: &mut Conn) -> sqlx::Result<Option<&'stati
 }
 
 /// Hands every row of `table` to `put`; returns how many.
-pub(super) async fn dump(conn: &mut Conn, table: &str, put: &mut impl FnMut(&Line) -> Result<()>) -> Result<u64> {
+pub(super) async fn dump(
+    conn: &mut Conn,
+    table: &str,
+    put: &mut impl FnMut(&Line) -> Result<()>,
+) -> Result<u64> {
     let mut rows = sqlx::query(AssertSqlSafe(format!("SELECT * FROM {table}"))).fetch(conn);
     let mut count = 0;
     while let Some(row) = rows.try_next().await? {
@@ -119,7 +125,8 @@ fn value(row: &AnyRow, index: usize) -> Result<Value> {
 
 impl Target {
     pub(super) fn new(table: &str, columns: &[String]) -> Result<Self> {
-        let plain = |name: &String| name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
+        let plain =
+            |name: &String| name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_');
         if !TABLES.contains(&table) || !columns.iter().all(plain) {
             bail!("the backup holds a table `{table}` that this release does not know");
         }
@@ -160,7 +167,9 @@ impl Target {
                         (_, _) => bail!("a value of {} is neither a double nor a blob", self.table),
                     }
                 }
-                Value::Bool(_) | Value::Array(_) => bail!("a value of {} has a type no column has", self.table),
+                Value::Bool(_) | Value::Array(_) => {
+                    bail!("a value of {} has a type no column has", self.table)
+                }
             };
         }
         query.execute(conn).await.with_context(|| format!("a row of {} cannot be written", self.table))?;

@@ -8,14 +8,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::{Buf, Bytes, BytesMut};
-use rumqttd::protocol::v5::V5;
-pub(super) use rumqttd::protocol::{
-    ConnAck, ConnAckProperties, Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectProperties,
-    DisconnectReasonCode, Filter, LastWill, Packet, PingResp, Protocol, PubAck, PubAckReason, Publish,
-    PublishProperties, QoS, SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason,
-};
 #[cfg(test)]
 pub(super) use rumqttd::protocol::RetainForwardRule;
+use rumqttd::protocol::v5::V5;
+pub(super) use rumqttd::protocol::{
+    ConnAck, ConnAckProperties, Connect, ConnectProperties, ConnectReturnCode, Disconnect,
+    DisconnectProperties, DisconnectReasonCode, Filter, LastWill, Packet, PingResp, Protocol, PubAck,
+    PubAckReason, Publish, PublishProperties, QoS, SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason,
+};
 use sitewarden_proto::limits::PACKET_MAX;
 
 use super::Refusal;
@@ -81,7 +81,12 @@ pub(super) fn put(packet: Packet, buffer: &mut BytesMut) -> Result<(), Refusal> 
 }
 
 /// Writes a PUBLISH; `id` is 0 for quality 0.
-pub(super) fn put_publish(topic: &str, payload: &Bytes, id: u16, buffer: &mut BytesMut) -> Result<(), Refusal> {
+pub(super) fn put_publish(
+    topic: &str,
+    payload: &Bytes,
+    id: u16,
+    buffer: &mut BytesMut,
+) -> Result<(), Refusal> {
     let mut publish = if id == 0 {
         Publish::new(topic.to_owned(), topic.to_owned(), false)
     } else {
@@ -128,7 +133,8 @@ mod tests {
     fn a_publish_with_quality_keeps_its_id() {
         let mut buffer = BytesMut::new();
         put_publish("v1/x/d/k", &Bytes::from_static(b"hello"), 513, &mut buffer).unwrap();
-        let Some(Incoming::Publish { publish, quality, id, .. }) = next(&mut buffer, FRAME_MAX).unwrap() else {
+        let Some(Incoming::Publish { publish, quality, id, .. }) = next(&mut buffer, FRAME_MAX).unwrap()
+        else {
             panic!("not a publish")
         };
         assert_eq!((quality, id), (1, 513));

@@ -98,7 +98,11 @@ impl<'d> Link<'d> {
     }
 
     /// Runs a connection whose CONNECT was accepted.
-    pub(super) async fn serve(mut self, greeting: Greeting, shutdown: CancellationToken) -> Result<(), Refusal> {
+    pub(super) async fn serve(
+        mut self,
+        greeting: Greeting,
+        shutdown: CancellationToken,
+    ) -> Result<(), Refusal> {
         let gateway = self.identity.gateway.clone();
         let will = greeting.will.clone();
         let seat: Arc<Seat> = self.door.registry.take_seat(&gateway, self.identity.not_before);
@@ -274,7 +278,11 @@ impl<'d> Link<'d> {
                 for filter in &subscribe.filters {
                     return_codes.push(match rules::subscribe(filter, &self.identity.gateway) {
                         Ok(downs) => {
-                            let qos = if filter.qos == QoS::AtMostOnce { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+                            let qos = if filter.qos == QoS::AtMostOnce {
+                                QoS::AtMostOnce
+                            } else {
+                                QoS::AtLeastOnce
+                            };
                             talk.subscribed.extend(downs.into_iter().map(|down| (down, qos)));
                             SubscribeReasonCode::Success(qos)
                         }

@@ -182,7 +182,8 @@ impl Registry {
     pub fn tell(&self, gateway: &GatewayId, version: u64, now: Timestamp) -> bool {
         let Some(seat) = read(&self.0.seats).get(gateway).cloned() else { return false };
         let mut told = lock(&seat.told);
-        let lately = told.is_some_and(|(before, at)| before == version && now.duration_since(at) < TELL_AGAIN);
+        let lately =
+            told.is_some_and(|(before, at)| before == version && now.duration_since(at) < TELL_AGAIN);
         if !lately {
             *told = Some((version, now));
         }

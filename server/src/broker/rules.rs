@@ -5,7 +5,9 @@ use sitewarden_proto::topic::{Down, Up};
 
 use crate::tls::Identity;
 
-use super::codec::{ConnectReturnCode, DisconnectReasonCode, Filter, LastWill, PubAckReason, QoS, SubscribeReasonCode};
+use super::codec::{
+    ConnectReturnCode, DisconnectReasonCode, Filter, LastWill, PubAckReason, QoS, SubscribeReasonCode,
+};
 use super::{Refusal, Standing};
 
 /// Keep-alive when the client asks for none, and the longest one, seconds.
@@ -175,7 +177,9 @@ mod tests {
         };
         assert_eq!(ask("v1/gw-0123456789/d/k"), Ok(vec![Down::Ack]));
         assert_eq!(ask("v1/gw-0123456789/d/+"), Ok(Down::ALL.to_vec()));
-        for foreign in ["#", "v1/+/d/k", "v1/gw-0123456788/d/k", "v1/gw-0123456789/#", "v1/gw-0123456789/u/e", "$SYS/#"] {
+        for foreign in
+            ["#", "v1/+/d/k", "v1/gw-0123456788/d/k", "v1/gw-0123456789/#", "v1/gw-0123456789/u/e", "$SYS/#"]
+        {
             assert_eq!(ask(foreign), Err(SubscribeReasonCode::NotAuthorized), "{foreign}");
         }
         let shared = ask("$share/a/v1/gw-0123456789/d/k");

@@ -162,7 +162,11 @@ async fn list(
 /// One gateway.
 #[utoipa::path(get, path = "/api/v1/gateways/{id}", tag = "gateways", params(("id" = String, Path)),
     responses((status = 200, body = Gateway), (status = 404)))]
-async fn get(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> Result<Json<Gateway>, ApiError> {
+async fn get(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<Json<Gateway>, ApiError> {
     let found = store::find_in(&mut *app.db.read().await?, &viewer.scope, &id).await?;
     Ok(Json(found.ok_or_else(|| ApiError::not_found("gateway", &id))?.into()))
 }
@@ -215,16 +219,22 @@ async fn token(
 /// Voids a gateway's certificates and ends its connection.
 #[utoipa::path(post, path = "/api/v1/gateways/{id}/revoke", tag = "gateways", params(("id" = String, Path)),
     responses((status = 200, body = Gateway), (status = 404)))]
-async fn revoke(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> Result<Json<Gateway>, ApiError> {
+async fn revoke(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<Json<Gateway>, ApiError> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let found = store::find_in(&mut tx, &viewer.scope, &id).await?;
     found.ok_or_else(|| ApiError::not_found("gateway", &id))?;
     let gateway = GatewayId::try_from(id).map_err(anyhow::Error::from)?;
     let changed = store::revoke(&mut tx, &gateway, now).await?;
-    let record = store::find(&mut tx, &gateway).await?.ok_or_else(|| ApiError::not_found("gateway", &gateway))?;
+    let record =
+        store::find(&mut tx, &gateway).await?.ok_or_else(|| ApiError::not_found("gateway", &gateway))?;
     if changed {
-        let entry = Entry::by(&viewer, now, "gateway.revoke", gateway.as_ref(), json!({ "name": record.name }));
+        let entry =
+            Entry::by(&viewer, now, "gateway.revoke", gateway.as_ref(), json!({ "name": record.name }));
         audit::store::insert(&mut tx, &entry).await?;
     }
     tx.commit().await?;

@@ -66,9 +66,10 @@ impl Action {
     fn wire(&self) -> Wire {
         match self {
             Self::Probe { device } => Wire::ProbeNow(ProbeNow { device_id: device.to_string() }),
-            Self::Watch { device, seconds } => {
-                Wire::Watch(WatchDevice { device_id: device.to_string(), seconds: (*seconds).min(WATCH_MAX_S) })
-            }
+            Self::Watch { device, seconds } => Wire::Watch(WatchDevice {
+                device_id: device.to_string(),
+                seconds: (*seconds).min(WATCH_MAX_S),
+            }),
         }
     }
 }

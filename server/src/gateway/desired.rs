@@ -35,7 +35,10 @@ pub async fn config(conn: &mut Conn, keys: &Keys, gateway: &GatewayId) -> Result
     }
     let body = toml::to_string(&text)?.into_bytes();
     if body.len() > CONFIG_MAX {
-        anyhow::bail!("the configuration of {gateway} takes {} bytes of {CONFIG_MAX}; add a gateway", body.len());
+        anyhow::bail!(
+            "the configuration of {gateway} takes {} bytes of {CONFIG_MAX}; add a gateway",
+            body.len()
+        );
     }
     Ok((version, body))
 }
@@ -50,7 +53,8 @@ pub async fn packet(conn: &mut Conn, keys: &Keys, gateway: &GatewayId) -> Result
 fn table(keys: &Keys, device: &ForConfig) -> Result<Table> {
     let text = String::from_utf8(keys.open(&device.checks)?).context("the checks are not text")?;
     let mut table: Table = text.parse().context("the checks are not TOML")?;
-    let words = [("id", &device.id), ("name", &device.name), ("class", &device.class), ("address", &device.address)];
+    let words =
+        [("id", &device.id), ("name", &device.name), ("class", &device.class), ("address", &device.address)];
     for (key, word) in words {
         table.insert(key.to_owned(), Value::String(word.clone()));
     }

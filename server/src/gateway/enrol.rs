@@ -82,7 +82,12 @@ pub fn routes() -> Routes {
 }
 
 /// Makes a token for `gateway`, replacing one that was not used. It is shown once and never stored.
-pub async fn make_token(conn: &mut Conn, keys: &Keys, gateway: &GatewayId, now: Timestamp) -> sqlx::Result<String> {
+pub async fn make_token(
+    conn: &mut Conn,
+    keys: &Keys,
+    gateway: &GatewayId,
+    now: Timestamp,
+) -> sqlx::Result<String> {
     let secret = URL_SAFE_NO_PAD.encode(random::<32>());
     store::insert_token(conn, &hash_of(&secret), gateway, now, now + TOKEN_LIFE).await?;
     Ok(format!("sw1-{secret}-{}", keys.ca().fingerprint()))
@@ -96,15 +101,23 @@ pub fn command_line(public_url: &str, token: &str) -> String {
 /// Gives a gateway its first certificate.
 #[utoipa::path(post, path = "/api/v1/enrol", tag = "gateways", request_body = Enrol,
     responses((status = 200, body = Enrolled), (status = 400), (status = 403), (status = 429)))]
-pub(super) async fn enrol(State(app): State<App>, peer: Peer, Json(asked): Json<Enrol>) -> Result<Json<Enrolled>, ApiError> {
+pub(super) async fn enrol(
+    State(app): State<App>,
+    peer: Peer,
+    Json(asked): Json<Enrol>,
+) -> Result<Json<Enrolled>, ApiError> {
     let now = app.clock.now();
     let address = peer.address.to_string();
     admit(&app, &address, now)?;
     bounded("csr_pem", &asked.csr_pem)?;
     let refused = || {
         app.gateways.enrolments().failed(&address, now);
-        ApiError::new(StatusCode::FORBIDDEN, "wrong_token", "the token is unknown, used up or older than a day")
-            .hint("make a new one on the gateways page or with `sitewarden gateway token ID`")
+        ApiError::new(
+            StatusCode::FORBIDDEN,
+            "wrong_token",
+            "the token is unknown, used up or older than a day",
+        )
+        .hint("make a new one on the gateways page or with `sitewarden gateway token ID`")
     };
     let secret = secret_of(&asked.token, &app.keys.ca().fingerprint()).ok_or_else(refused)?;
     let mut tx = app.db.write().await?;
@@ -113,7 +126,8 @@ pub(super) async fn enrol(State(app): State<App>, peer: Peer, Json(asked): Json<
     // A request that cannot be signed leaves the token unused: the transaction is dropped.
     let issued = sign(&app, &asked.csr_pem, &gateway, now)?;
     store::record_enrolment(&mut tx, &gateway, &issued, now).await?;
-    let record = store::find(&mut tx, &gateway).await?.ok_or_else(|| ApiError::not_found("gateway", &gateway))?;
+    let record =
+        store::find(&mut tx, &gateway).await?.ok_or_else(|| ApiError::not_found("gateway", &gateway))?;
     note(&mut tx, &gateway, "gateway.enrol", &record.name, &issued, now).await?;
     tx.commit().await?;
     app.gateways.set_standing(gateway.clone(), Standing { revoked: false, since: now });
@@ -125,7 +139,11 @@ pub(super) async fn enrol(State(app): State<App>, peer: Peer, Json(asked): Json<
 /// Gives a gateway its next certificate.
 #[utoipa::path(post, path = "/api/v1/enrol/renew", tag = "gateways", request_body = Renew,
     responses((status = 200, body = Enrolled), (status = 400), (status = 403), (status = 429)))]
-pub(super) async fn renew(State(app): State<App>, peer: Peer, Json(asked): Json<Renew>) -> Result<Json<Enrolled>, ApiError> {
+pub(super) async fn renew(
+    State(app): State<App>,
+    peer: Peer,
+    Json(asked): Json<Renew>,
+) -> Result<Json<Enrolled>, ApiError> {
     let now = app.clock.now();
     let address = peer.address.to_string();
     admit(&app, &address, now)?;
@@ -136,9 +154,9 @@ pub(super) async fn renew(State(app): State<App>, peer: Peer, Json(asked): Json<
         ApiError::new(StatusCode::FORBIDDEN, "renewal_refused", reason)
             .hint("enrol the gateway again with a new token")
     };
-    let signature = STANDARD
-        .decode(asked.signature.trim())
-        .map_err(|_| ApiError::bad_request("signature", "it is not base64", "send the signature in base64"))?;
+    let signature = STANDARD.decode(asked.signature.trim()).map_err(|_| {
+        ApiError::bad_request("signature", "it is not base64", "send the signature in base64")
+    })?;
     let identity = app
         .keys
         .ca()

@@ -183,7 +183,12 @@ pub async fn record_session(
 }
 
 /// Notes that a gateway was heard, and by how much its clock is ahead.
-pub async fn record_heard(conn: &mut Conn, id: &GatewayId, now: Timestamp, offset_ms: i64) -> sqlx::Result<()> {
+pub async fn record_heard(
+    conn: &mut Conn,
+    id: &GatewayId,
+    now: Timestamp,
+    offset_ms: i64,
+) -> sqlx::Result<()> {
     sqlx::query("UPDATE gateway SET last_heard_at = $2, clock_offset_ms = $3 WHERE id = $1")
         .bind(id.as_ref())
         .bind(now.as_millisecond())
@@ -259,7 +264,13 @@ pub async fn epoch_upto(conn: &mut Conn, id: &GatewayId, epoch: u64) -> sqlx::Re
 }
 
 /// Moves the high-water mark of an epoch. It never moves down.
-pub async fn set_upto(conn: &mut Conn, id: &GatewayId, epoch: u64, upto: u64, now: Timestamp) -> sqlx::Result<()> {
+pub async fn set_upto(
+    conn: &mut Conn,
+    id: &GatewayId,
+    epoch: u64,
+    upto: u64,
+    now: Timestamp,
+) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO gateway_epoch (gateway_id, epoch, upto, session_started_at, first_seen_at) \
          VALUES ($1, $2, $3, COALESCE((SELECT session_started_at FROM gateway WHERE id = $1), $4), $4) \
@@ -295,11 +306,10 @@ pub async fn revoke(conn: &mut Conn, id: &GatewayId, now: Timestamp) -> sqlx::Re
 
 /// Who may connect: every enrolled gateway, whether it is revoked, and since when its certificates count.
 pub async fn standings(conn: &mut Conn) -> sqlx::Result<Vec<(GatewayId, Standing)>> {
-    let rows: Vec<(String, Option<i64>, i64)> = sqlx::query_as(
-        "SELECT id, revoked_at, enrolled_at FROM gateway WHERE enrolled_at IS NOT NULL",
-    )
-    .fetch_all(conn)
-    .await?;
+    let rows: Vec<(String, Option<i64>, i64)> =
+        sqlx::query_as("SELECT id, revoked_at, enrolled_at FROM gateway WHERE enrolled_at IS NOT NULL")
+            .fetch_all(conn)
+            .await?;
     Ok(rows
         .into_iter()
         .filter_map(|(id, revoked_at, enrolled_at)| {
@@ -321,13 +331,15 @@ pub async fn insert_token(
         .bind(id.as_ref())
         .execute(&mut *conn)
         .await?;
-    sqlx::query("INSERT INTO enrol_token (token_hash, gateway_id, created_at, expires_at) VALUES ($1, $2, $3, $4)")
-        .bind(hash)
-        .bind(id.as_ref())
-        .bind(now.as_millisecond())
-        .bind(expires_at.as_millisecond())
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "INSERT INTO enrol_token (token_hash, gateway_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(hash)
+    .bind(id.as_ref())
+    .bind(now.as_millisecond())
+    .bind(expires_at.as_millisecond())
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -344,7 +356,12 @@ pub async fn use_token(conn: &mut Conn, hash: &str, now: Timestamp) -> sqlx::Res
 }
 
 /// Takes down an enrolment: certificates issued before it no longer count, and a revocation ends.
-pub async fn record_enrolment(conn: &mut Conn, id: &GatewayId, issued: &Issued, now: Timestamp) -> sqlx::Result<()> {
+pub async fn record_enrolment(
+    conn: &mut Conn,
+    id: &GatewayId,
+    issued: &Issued,
+    now: Timestamp,
+) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE gateway SET enrolled_at = $2, revoked_at = NULL, \
          state_since = CASE WHEN state = 'revoked' THEN $2 ELSE state_since END, \

@@ -91,7 +91,10 @@ impl Site {
 
     /// The next payload.
     pub async fn next(&mut self) -> Upstream {
-        tokio::time::timeout(SOON, self.upstream.recv()).await.expect("a payload comes").expect("the door is open")
+        tokio::time::timeout(SOON, self.upstream.recv())
+            .await
+            .expect("a payload comes")
+            .expect("the door is open")
     }
 
     /// Nothing has come that was not asked for.
@@ -109,8 +112,10 @@ impl Site {
         roots.add(CertificateDer::from_pem_file(&badge.ca).unwrap()).unwrap();
         let chain = vec![CertificateDer::from_pem_file(&badge.cert).unwrap()];
         let key = PrivateKeyDer::from_pem_file(&badge.key).unwrap();
-        let config =
-            rustls::ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap();
+        let config = rustls::ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key)
+            .unwrap();
         let socket = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap();

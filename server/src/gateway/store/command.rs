@@ -98,11 +98,13 @@ pub async fn list_waiting(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Vec<W
 
 /// Notes that a command went out.
 pub async fn record_sent(conn: &mut Conn, id: &str, now: Timestamp) -> sqlx::Result<()> {
-    sqlx::query("UPDATE command SET state = 'sent', sent_at = $2 WHERE id = $1 AND state IN ('queued', 'sent')")
-        .bind(id)
-        .bind(now.as_millisecond())
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "UPDATE command SET state = 'sent', sent_at = $2 WHERE id = $1 AND state IN ('queued', 'sent')",
+    )
+    .bind(id)
+    .bind(now.as_millisecond())
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -22,11 +22,12 @@ pub struct Sender {
 
 /// A gateway that may speak: known, and not revoked.
 pub async fn find_sender(conn: &mut Conn, id: &GatewayId) -> sqlx::Result<Option<Sender>> {
-    let row: Option<(String, Option<String>, Option<i64>)> =
-        sqlx::query_as("SELECT state, session_id, replay_to FROM gateway WHERE id = $1 AND revoked_at IS NULL")
-            .bind(id.as_str())
-            .fetch_optional(conn)
-            .await?;
+    let row: Option<(String, Option<String>, Option<i64>)> = sqlx::query_as(
+        "SELECT state, session_id, replay_to FROM gateway WHERE id = $1 AND revoked_at IS NULL",
+    )
+    .bind(id.as_str())
+    .fetch_optional(conn)
+    .await?;
     Ok(row.map(|(state, session_id, replay_to)| Sender {
         state: State::parse(&state).unwrap_or(State::Silent),
         session_id,
