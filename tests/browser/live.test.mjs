@@ -91,7 +91,7 @@ test('a device fails, a ticket opens, a person is paged, and all is well again',
   await t.test('the device page has its states and its record', async () => {
     await chip.first().click();
     // Readings travel in blocks of five minutes, so a fresh demonstration has none to draw yet.
-    await page.locator('.panel svg rect').first().waitFor();
+    await page.locator('.panel svg > rect').first().waitFor();
     await page.locator('.uplot canvas, .mainc p:has-text("No readings")').first().waitFor();
     await page.getByText(': raised').first().waitFor();
     await page.getByText(': cleared').first().waitFor();
