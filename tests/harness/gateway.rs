@@ -170,7 +170,7 @@ impl Gateway {
             state,
             faults: code
                 .map(|code| Finding {
-                    code: code.to_owned().into(),
+                    code: code.to_owned(),
                     evidence: BTreeMap::from([("text".to_owned(), format!("{check} saw {code}").into())]),
                 })
                 .into_iter()
@@ -182,7 +182,9 @@ impl Gateway {
         match self.conditions.get(device).unwrap_or(&Condition::Fine) {
             Condition::Dead => outcome(OutcomeState::Silent, Some(silence(check))),
             Condition::Faulty { check: at, code } if at == check => outcome(OutcomeState::Bad, Some(code)),
-            Condition::Rejects { check: at, code } if at == check => outcome(OutcomeState::Rejected, Some(code)),
+            Condition::Rejects { check: at, code } if at == check => {
+                outcome(OutcomeState::Rejected, Some(code))
+            }
             Condition::Fine | Condition::Faulty { .. } | Condition::Rejects { .. } => {
                 outcome(OutcomeState::Good, None)
             }

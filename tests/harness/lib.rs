@@ -2,16 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod binary;
+pub mod client;
 pub mod database;
 pub mod desk;
-pub mod world;
-pub mod pager;
 pub mod gateway;
-pub mod client;
+pub mod pager;
 pub mod peer;
 #[path = "../sim/site.rs"]
 pub mod sim;
 mod until;
+pub mod world;
 
 pub use binary::{binary, target_dir};
 pub use until::until;

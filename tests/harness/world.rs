@@ -144,7 +144,8 @@ impl World {
         let new = json!({ "site_id": self.sites[site], "name": format!("gw {site}") });
         let id = text(&self.admin.post("/api/v1/gateways", &new).await.ok(), "/gateway/id");
         let id = GatewayId::try_from(id).expect("a gateway id");
-        let mut gateway = Gateway::new(id, self.app.keys.command_public_key().to_vec(), self.now(), behind_ms);
+        let mut gateway =
+            Gateway::new(id, self.app.keys.command_public_key().to_vec(), self.now(), behind_ms);
         gateway.connect(self.now());
         self.gateways.insert(site.to_owned(), gateway);
         self.settle().await;
@@ -174,7 +175,8 @@ impl World {
         let gateway = self.gateways.get_mut(site).expect("a gateway");
         if gateway.is_linked() {
             let mut conn = self.app.db.read().await.expect("a connection");
-            let packet = sitewarden_server::gateway::desired::packet(&mut conn, &self.app.keys, &gateway.id).await;
+            let packet =
+                sitewarden_server::gateway::desired::packet(&mut conn, &self.app.keys, &gateway.id).await;
             let now = self.app.clock.now();
             gateway.receive(now, sitewarden_proto::topic::Down::DesiredConfig, &packet.expect("a packet").1);
         }

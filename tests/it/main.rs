@@ -1,15 +1,15 @@
 //! The one integration binary: stories of the whole system, and real peers that judge its parts.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod backup;
+mod broker;
 mod deploy;
+mod gateway;
+mod live;
+mod people;
+mod permission;
 mod probe;
+mod scope;
 mod sim;
 mod story;
 mod tidy;
-mod people;
-mod permission;
-mod scope;
-mod live;
-mod backup;
-mod broker;
-mod gateway;

@@ -28,7 +28,11 @@ async fn only_the_button_takes_the_ticket(engine: Engine) {
     for _ in 0..3 {
         let shown = w.nobody.get(&link).await;
         assert_eq!(shown.status, 200);
-        assert!(shown.text.contains("cam-3") && shown.text.contains("<form method=\"post\""), "{}", shown.text);
+        assert!(
+            shown.text.contains("cam-3") && shown.text.contains("<form method=\"post\""),
+            "{}",
+            shown.text
+        );
     }
     assert_eq!(w.ticket(1001).await["state"], "open", "a mail scanner opens every link");
     let taken = w.nobody.post(&link, &serde_json::Value::Null).await;
@@ -72,7 +76,12 @@ async fn the_second_taker_is_on_the_record_too(engine: Engine) {
     w.nobody.post(&second, &serde_json::Value::Null).await.ok();
     let ticket = w.ticket(1001).await;
     assert_eq!(ticket["acked_by"], "li.wei", "the first taker stays");
-    let actors: Vec<&str> = ticket["events"].as_array().unwrap().iter().filter(|e| e["kind"] == "acked")
-        .filter_map(|e| e["actor"].as_str()).collect();
+    let actors: Vec<&str> = ticket["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|e| e["kind"] == "acked")
+        .filter_map(|e| e["actor"].as_str())
+        .collect();
     assert_eq!(actors, ["li.wei", "wang.min"]);
 }

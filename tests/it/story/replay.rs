@@ -4,7 +4,11 @@ use sitewarden_tests::database::Engine;
 use sitewarden_tests::stories;
 use sitewarden_tests::world::World;
 
-stories![what_is_over_is_history, what_still_stands_is_paged_once, a_clock_that_is_wrong_does_not_bend_the_record];
+stories![
+    what_is_over_is_history,
+    what_still_stands_is_paged_once,
+    a_clock_that_is_wrong_does_not_bend_the_record
+];
 
 async fn what_is_over_is_history(engine: Engine) {
     let mut w = World::usual(engine).await;
@@ -26,7 +30,11 @@ async fn what_is_over_is_history(engine: Engine) {
     let outage = all.iter().find(|i| i["code"] == "unreachable").expect("the outage is on the record");
     let (opened, closed) = (outage["opened_at"].as_i64().unwrap(), outage["closed_at"].as_i64().unwrap());
     assert!(cut_at < opened && opened < closed && closed < back_at, "with its true times: {outage}");
-    assert_eq!(w.story(1002).await, ["opened", "fault_cleared", "closed"], "nobody was woken for what is over");
+    assert_eq!(
+        w.story(1002).await,
+        ["opened", "fault_cleared", "closed"],
+        "nobody was woken for what is over"
+    );
     assert_eq!(w.gateway_mut("North Gate").waiting(), 0, "everything was acknowledged");
 }
 

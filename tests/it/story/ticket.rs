@@ -27,7 +27,17 @@ async fn a_ticket_by_hand_lives_and_pages(engine: Engine) {
     li.post("/api/v1/tickets/1001/reopen", &json!({ "reason": "bent again" })).await.ok();
     w.settle().await;
     w.pager.expect("li.wei", &["#1001"]);
-    let story = ["opened", "page_queued", "page_sent", "acked", "note", "closed", "reopened", "page_queued", "page_sent"];
+    let story = [
+        "opened",
+        "page_queued",
+        "page_sent",
+        "acked",
+        "note",
+        "closed",
+        "reopened",
+        "page_queued",
+        "page_sent",
+    ];
     assert_eq!(w.story(1001).await, story);
     let minor = json!({ "site_id": site, "title": "Label missing", "severity": "minor" });
     li.post("/api/v1/tickets", &minor).await.ok();
@@ -42,7 +52,8 @@ async fn a_ticket_closed_by_a_person_stays_closed_and_knows_what_stands(engine: 
     w.forward_minutes(3).await;
     w.pager.expect("li.wei", &["#1001"]);
     let li = w.as_person("li.wei").await;
-    let closed = li.post("/api/v1/tickets/1001/close", &json!({ "reason": "camera is being replaced" })).await.ok();
+    let closed =
+        li.post("/api/v1/tickets/1001/close", &json!({ "reason": "camera is being replaced" })).await.ok();
     let last = closed["events"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(last["body"]["faults_standing"], 1, "closing over a standing fault is on the record");
     w.device_comes_back("cam-3");
@@ -62,7 +73,10 @@ async fn what_is_not_possible_is_said(engine: Engine) {
     assert_eq!(bad.status, 400);
     let bad = post("/api/v1/tickets", json!({ "site_id": site, "title": "x", "severity": "huge" })).await;
     assert!(bad.text.contains("huge") && bad.text.contains("critical"), "{}", bad.text);
-    assert_eq!(post("/api/v1/tickets", json!({ "site_id": "no", "title": "x", "severity": "minor" })).await.status, 404);
+    assert_eq!(
+        post("/api/v1/tickets", json!({ "site_id": "no", "title": "x", "severity": "minor" })).await.status,
+        404
+    );
     post("/api/v1/tickets", json!({ "site_id": site, "title": "x", "severity": "minor" })).await.ok();
     let early = post("/api/v1/tickets/1001/reopen", json!({ "reason": "why" })).await;
     assert_eq!((early.status.as_u16(), early.text.contains("not closed")), (409, true), "{}", early.text);

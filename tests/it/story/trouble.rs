@@ -41,10 +41,12 @@ async fn confirm_and_clear(engine: Engine) {
 
     let id = w.device_id("cam-3");
     let events = w.admin.get(&format!("/api/v1/devices/{id}/events")).await.ok();
-    let kinds: Vec<String> = events["items"].as_array().unwrap().iter().map(|e| text(e, "/transition")).collect();
+    let kinds: Vec<String> =
+        events["items"].as_array().unwrap().iter().map(|e| text(e, "/transition")).collect();
     assert_eq!(kinds, ["cleared", "raised", "baseline"]);
     let now = w.now().as_millisecond();
-    let states = w.admin.get(&format!("/api/v1/devices/{id}/states?from={}&to={now}", now - 3_600_000)).await.ok();
+    let states =
+        w.admin.get(&format!("/api/v1/devices/{id}/states?from={}&to={now}", now - 3_600_000)).await.ok();
     let states: Vec<String> = states["items"].as_array().unwrap().iter().map(|s| text(s, "/state")).collect();
     assert_eq!(states, ["unknown", "ok", "down", "ok"]);
     w.forward_minutes(10).await;
@@ -101,7 +103,10 @@ async fn a_silent_gateway_is_one_incident_and_its_devices_are_unknown(engine: En
     }
     let incidents = w.incidents("open").await;
     assert_eq!(incidents.len(), 1);
-    assert_eq!((&incidents[0]["code"], &incidents[0]["unknown_devices"]), (&"gateway_silent".into(), &3.into()));
+    assert_eq!(
+        (&incidents[0]["code"], &incidents[0]["unknown_devices"]),
+        (&"gateway_silent".into(), &3.into())
+    );
     w.pager.expect("li.wei", &["#1001", "gw North Gate"]);
 
     w.forward_minutes(20).await;
