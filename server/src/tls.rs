@@ -287,7 +287,7 @@ impl WebFiles {
                     tracing::info!("the page's certificate was read again");
                 }
                 Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "the old certificate stays in use")
+                    tracing::warn!(error = format!("{error:#}"), "the old certificate stays in use");
                 }
             }
         }

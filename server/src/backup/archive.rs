@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_cut_an_altered_and_a_strange_file_are_refused() {
-        let whole = sealed(&[7; 2 * CHUNK + 9]);
+        let whole = sealed(&vec![7; 2 * CHUNK + 9]);
         let cut = open(&whole[..HEADER + CHUNK + TAG], "open sesame").unwrap_err();
         assert!(format!("{cut:#}").contains("cut or damaged"), "{cut:#}");
         let mut altered = whole.clone();

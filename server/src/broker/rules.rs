@@ -141,22 +141,22 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_connect(client_id: &str, will: Option<LastWill>, expected: Result<(), Refusal>) {
+    fn check_connect(client_id: &str, will: Option<&LastWill>, expected: Result<(), Refusal>) {
         let standing = Standing { revoked: false, since: Timestamp::UNIX_EPOCH };
-        assert_eq!(connect(&me(), Some(standing), client_id, will.as_ref()), expected);
+        assert_eq!(connect(&me(), Some(standing), client_id, will), expected);
     }
 
     #[test]
     fn a_gateway_is_its_certificate() {
         check_connect("gw-0123456789", None, Ok(()));
-        check_connect("gw-0123456789", Some(will("v1/gw-0123456789/s")), Ok(()));
+        check_connect("gw-0123456789", Some(&will("v1/gw-0123456789/s")), Ok(()));
         check_connect("gw-0123456788", None, Err(Refusal::ClientId));
         check_connect("", None, Err(Refusal::ClientId));
-        check_connect("gw-0123456789", Some(will("v1/gw-0123456788/s")), Err(Refusal::Will));
-        check_connect("gw-0123456789", Some(will("v1/gw-0123456789/u/e")), Err(Refusal::Will));
-        check_connect("gw-0123456789", Some(will("é/x")), Err(Refusal::Will));
+        check_connect("gw-0123456789", Some(&will("v1/gw-0123456788/s")), Err(Refusal::Will));
+        check_connect("gw-0123456789", Some(&will("v1/gw-0123456789/u/e")), Err(Refusal::Will));
+        check_connect("gw-0123456789", Some(&will("é/x")), Err(Refusal::Will));
         let retained = LastWill { retain: true, ..will("v1/gw-0123456789/s") };
-        check_connect("gw-0123456789", Some(retained), Err(Refusal::Will));
+        check_connect("gw-0123456789", Some(&retained), Err(Refusal::Will));
         assert_eq!(connect(&me(), None, "gw-0123456789", None), Err(Refusal::UnknownGateway));
         let revoked = Standing { revoked: true, since: Timestamp::UNIX_EPOCH };
         assert_eq!(connect(&me(), Some(revoked), "gw-0123456789", None), Err(Refusal::Revoked));
