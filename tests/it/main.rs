@@ -3,6 +3,7 @@
 
 mod backup;
 mod broker;
+mod database;
 mod deploy;
 mod gateway;
 mod live;
