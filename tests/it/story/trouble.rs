@@ -14,6 +14,7 @@ stories![
     nobody_on_duty_is_on_the_record,
     a_removed_device_closes_what_hung_on_it,
     a_page_that_is_refused_is_tried_again_and_comes_once,
+    a_template_speaks_the_language_of_another_provider,
 ];
 
 async fn confirm_and_clear(engine: Engine) {
@@ -179,4 +180,23 @@ async fn a_page_that_is_refused_is_tried_again_and_comes_once(engine: Engine) {
     w.forward_minutes(6).await;
     w.pager.expect("li.wei", &["#1001", "cam-3"]);
     assert_eq!(w.ticket(1001).await["pages"][0]["state"], "sent");
+}
+
+async fn a_template_speaks_the_language_of_another_provider(engine: Engine) {
+    let mut w = World::usual(engine).await;
+    let person = w.person("wang.min", "technician", None).await;
+    let contact = |template: &str| serde_json::json!({ "channel": "http", "address": w.pager.address("sms"), "template": template });
+    let contacts = format!("/api/v1/users/{person}/contacts");
+    let bad = w.admin.post(&contacts, &contact("body = \"{{wording}}\"")).await;
+    assert_eq!((bad.status.as_u16(), bad.text.contains("wording")), (400, true), "{}", bad.text);
+    let good = "body = '{\"to\":\"+86 100\",\"subject\":\"{{subject}}\",\"link\":\"{{link}}\"}'";
+    w.admin.post(&contacts, &contact(good)).await.ok();
+    w.duty("wang.min", Some("North Gate")).await;
+    w.device("North Gate", "cam \"3\"").await;
+    w.device_goes_down("cam \"3\"");
+    w.forward_minutes(3).await;
+    w.pager.expect("wang.min", &["#1001"]);
+    let message = w.pager.expect("sms", &["#1001", "cam \"3\""]);
+    assert_eq!(message.word("/to"), "+86 100");
+    assert!(message.link().contains("/a/"));
 }
