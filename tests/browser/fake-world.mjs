@@ -31,7 +31,7 @@ export function makeWorld(size, { role, mustChange, language }) {
     for (let d = 0; d < own; d++) {
       const kind = d === 0 ? 'switch' : d === 1 ? 'nvr' : d === 2 ? 'access' : d === 3 ? 'ups' : 'camera';
       const label = { switch: 'SW-1', nvr: 'R-1', access: 'door-1', ups: 'UPS-1' }[kind] ?? `cam-${String(d - 3).padStart(2, '0')}`;
-      devices.push({ id: `dev-${s}-${d}`, gateway_id: `gw-${s}`, site_id: `site-${s}`, parent_id: d === 0 ? null : `dev-${s}-0`, name: label, class: kind, address: `10.20.${s}.${(d % 250) + 1}`, place: d > 3 ? `lane ${d - 3}, pole P-${d}` : '', model: 'Sample IPC-4M', serial: `SMP-${s}-${d}`, firmware: '5.6.3', enabled: true, state: 'ok', state_since: now - 30 * HOUR, known_at: now - 4000, faults: [], position: d });
+      devices.push({ id: `dev-${s}-${d}`, gateway_id: `gw-${s}`, site_id: `site-${s}`, parent_id: d === 0 ? null : `dev-${s}-0`, name: label, class: kind, address: `10.20.${s}.${(d % 250) + 1}`, place: d > 3 ? `lane ${d - 3}, pole P-${d}` : '', model: 'Sample IPC-4M', serial: `SMP-${s}-${d}`, firmware: '5.6.3', enabled: true, state: 'ok', state_since: now - 30 * HOUR, known_at: now - 30 * HOUR, faults: [], position: d });
     }
   }
   let seq = 100, number = 1030;
