@@ -1,6 +1,7 @@
 //! Where time acts on pages: deciding who is told, and sending what is due.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -16,13 +17,17 @@ use crate::user::Scope;
 use crate::{clock, incident, ticket};
 
 const CLAIM_AT_ONCE: i64 = 32;
+/// An attempt begins so long after its claim at most: it then ends before the claim and the engine's step do.
+const BEGIN_WITHIN: Duration = Duration::from_secs(30);
 
 /// Queues the pages that the tickets as they stand call for, and says on their record when there is a
 /// reason not to page. Returns the tickets touched.
 pub async fn plan(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Vec<String>> {
     let mut touched = Vec::new();
     for due in ticket::store::list_unpaged(conn, now).await? {
-        ticket::store::set_paged(conn, &due.id, &due.severity).await?;
+        if !ticket::store::set_paged(conn, &due.id, &due.severity).await? {
+            continue;
+        }
         touched.push(due.id.clone());
         if !incident::wakes(&due.severity) {
             let why = json!({ "reason": "minor" });
@@ -47,13 +52,19 @@ pub async fn plan(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Vec<String>> 
     Ok(touched)
 }
 
-/// Tells those who were paged that the trouble is over, and withdraws what nobody has been sent yet.
-/// Called in the transaction that closes a ticket.
-pub async fn all_clear(conn: &mut Conn, ticket: &str, now: Timestamp) -> sqlx::Result<()> {
+/// Withdraws what nobody has been sent yet. Called in the transaction that closes a ticket.
+pub async fn withdraw(conn: &mut Conn, ticket: &str, now: Timestamp) -> sqlx::Result<()> {
     if store::withhold(conn, ticket).await? > 0 {
         let why = json!({ "reason": "over" });
         ticket::store::append(conn, ticket, "not_paged", &Actor::System, &why, now, now).await?;
     }
+    Ok(())
+}
+
+/// Tells those who were paged that the trouble is over, and withdraws what nobody has been sent yet.
+/// Called in the transaction in which the machine closes a ticket.
+pub async fn all_clear(conn: &mut Conn, ticket: &str, now: Timestamp) -> sqlx::Result<()> {
+    withdraw(conn, ticket, now).await?;
     let round = store::count_rounds(conn, ticket).await?;
     for to in store::list_paged(conn, ticket).await? {
         let key = format!("{ticket}/{round}/closed/{}", to.contact_id);
@@ -70,62 +81,78 @@ pub async fn send_due(app: &App, senders: &Senders, now: Timestamp) -> anyhow::R
     let mut tx = app.db.write().await?;
     let mut claimed = store::claim(&mut tx, app.db.engine(), now, CLAIM_AT_ONCE).await?;
     tx.commit().await?;
-    let mut touched = Vec::new();
-    // What goes to one address goes one after the other, in the order in which it was decided, and one
-    // refusal is answer enough for all of them: a dead relay costs one time-out.
+    // What goes to one address goes one after the other, in the order in which it was decided.
     claimed.sort_by(|a, b| a.id.cmp(&b.id));
     let mut queues: BTreeMap<(String, String), Vec<Claimed>> = BTreeMap::new();
     for page in claimed {
         queues.entry((page.channel.clone(), page.address.clone())).or_default().push(page);
     }
-    let attempts = queues.into_values().map(|queue| async move {
-        let mut results = Vec::with_capacity(queue.len());
-        let mut refused = false;
-        for page in queue {
-            let result = if refused {
-                Err("not tried: this address did not take the page before it".to_owned())
-            } else {
-                attempt(app, senders, &page).await
-            };
-            refused = result.is_err();
-            results.push((page, result));
+    let sent = queues.into_values().map(|queue| send_in_order(app, senders, queue, now));
+    let mut touched = Vec::new();
+    let mut failed = None;
+    for done in futures_util::future::join_all(sent).await {
+        match done {
+            Ok(tickets) => touched.extend(tickets),
+            Err(error) => failed = Some(error),
         }
-        results
-    });
-    for (page, result) in futures_util::future::join_all(attempts).await.into_iter().flatten() {
-        let now = app.clock.now();
-        let mut tx = app.db.write().await?;
-        let outcome = store::record(&mut tx, &page, &result, now).await?;
-        let kind = match outcome {
-            Outcome::Sent => Some("page_sent"),
-            Outcome::Again => None,
-            Outcome::Failed => Some("page_failed"),
+    }
+    failed.map_or(Ok(touched), Err)
+}
+
+/// Sends what goes to one address and records each answer before the next attempt, so that an address that
+/// is slow costs no answer of another page. What cannot be begun while the claim stands is given back; one
+/// refusal is answer enough for all: a dead relay costs one time-out.
+async fn send_in_order(
+    app: &App,
+    senders: &Senders,
+    queue: Vec<Claimed>,
+    claimed_at: Timestamp,
+) -> anyhow::Result<Vec<String>> {
+    let mut touched = Vec::new();
+    let mut refused = false;
+    for page in queue {
+        if app.clock.now().duration_since(claimed_at).unsigned_abs() > BEGIN_WITHIN {
+            let mut tx = app.db.write().await?;
+            store::give_back(&mut tx, &page).await?;
+            tx.commit().await?;
+            continue;
+        }
+        let result = if refused {
+            Err("not tried: this address did not take the page before it".to_owned())
+        } else {
+            attempt(app, senders, &page).await
         };
-        app.metrics.page(&page.channel, kind.unwrap_or("page_again"));
-        if let Some(kind) = kind {
-            let to: Option<String> = crate::user::store::name_of(&mut tx, &page.account_id).await?;
-            let answer = match &result {
-                Ok(answer) | Err(answer) => answer,
-            };
-            let body = json!({
-                "account": to.unwrap_or_default(), "channel": page.channel, "purpose": page.purpose,
-                "attempts": page.attempts, "answer": answer.chars().take(200).collect::<String>(),
-            });
-            ticket::store::append(&mut tx, &page.ticket_id, kind, &Actor::System, &body, now, now).await?;
-        }
-        tx.commit().await?;
-        if let Err(error) = &result {
-            tracing::warn!(
-                page = page.id,
-                channel = page.channel,
-                attempt = page.attempts,
-                error,
-                "page not sent"
-            );
-        }
+        refused = result.is_err();
+        record(app, &page, &result).await?;
         touched.push(page.ticket_id);
     }
     Ok(touched)
+}
+
+async fn record(app: &App, page: &Claimed, result: &Result<String, String>) -> anyhow::Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    let outcome = store::record(&mut tx, page, result, now).await?;
+    let kind = match outcome {
+        Outcome::Sent => Some("page_sent"),
+        Outcome::Again => None,
+        Outcome::Failed => Some("page_failed"),
+    };
+    app.metrics.page(&page.channel, kind.unwrap_or("page_again"));
+    if let Some(kind) = kind {
+        let to: Option<String> = crate::user::store::name_of(&mut tx, &page.account_id).await?;
+        let (Ok(answer) | Err(answer)) = result;
+        let body = json!({
+            "account": to.unwrap_or_default(), "channel": page.channel, "purpose": page.purpose,
+            "attempts": page.attempts, "answer": answer.chars().take(200).collect::<String>(),
+        });
+        ticket::store::append(&mut tx, &page.ticket_id, kind, &Actor::System, &body, now, now).await?;
+    }
+    tx.commit().await?;
+    if let Err(error) = result {
+        tracing::warn!(page = page.id, channel = page.channel, attempt = page.attempts, error, "page not sent");
+    }
+    Ok(())
 }
 
 async fn attempt(app: &App, senders: &Senders, page: &Claimed) -> Result<String, String> {

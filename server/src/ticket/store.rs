@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::Actor;
 use crate::db::Conn;
+use crate::gateway::REPLAY_LIMIT;
 use crate::id::id;
 use crate::user::Scope;
 
@@ -63,7 +64,7 @@ pub async fn find_machine(
 ) -> sqlx::Result<Option<(String, String)>> {
     sqlx::query_as(
         "SELECT id, severity FROM ticket WHERE gateway_id = $1 AND COALESCE(device_id, '') = $2 AND origin = 'machine' \
-         AND state <> 'closed' ORDER BY opened_at LIMIT 1",
+         AND state IN ('open', 'acked') ORDER BY opened_at LIMIT 1",
     )
     .bind(gateway)
     .bind(device.unwrap_or_default())
@@ -175,14 +176,14 @@ pub async fn set_assignee(conn: &mut Conn, id: &str, account: &str, now: Timesta
     Ok(())
 }
 
-/// Remembers at which severity people have been paged.
-pub async fn set_paged(conn: &mut Conn, id: &str, severity: &str) -> sqlx::Result<()> {
-    sqlx::query("UPDATE ticket SET paged_severity = $2 WHERE id = $1")
+/// Remembers at which severity people have been paged; false when somebody else has just done so.
+pub async fn set_paged(conn: &mut Conn, id: &str, severity: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query("UPDATE ticket SET paged_severity = $2 WHERE id = $1 AND paged_severity <> $2")
         .bind(id)
         .bind(severity)
         .execute(conn)
         .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// A ticket that stands and whose severity is not yet known to the people on duty.
@@ -196,17 +197,17 @@ pub struct Unpaged {
 }
 
 /// Tickets that stand and whose severity is not the one that people were paged with. A gateway that is
-/// still replaying its history holds its tickets back until it has caught up, but no longer than five
-/// minutes of its session: a page may come late, never not at all.
+/// still replaying its history holds its devices' tickets back until it has caught up, but no longer than
+/// five minutes: a page may come late, never not at all.
 pub async fn list_unpaged(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Vec<Unpaged>> {
     sqlx::query_as(
         "SELECT t.id, t.site_id, t.severity, t.paged_severity FROM ticket t LEFT JOIN gateway g ON g.id = t.gateway_id \
          LEFT JOIN gateway_epoch e ON e.gateway_id = g.id AND e.epoch = g.epoch \
-         WHERE t.state <> 'closed' AND t.paged_severity <> t.severity \
-         AND NOT (g.replay_to IS NOT NULL AND e.upto < g.replay_to AND g.replay_from_at > $1) \
+         WHERE t.state IN ('open', 'acked') AND t.paged_severity <> t.severity \
+         AND NOT (t.device_id IS NOT NULL AND g.replay_to IS NOT NULL AND e.upto < g.replay_to AND g.replay_from_at > $1) \
          ORDER BY t.number LIMIT 500",
     )
-    .bind(now.as_millisecond() - 300_000)
+    .bind(now.as_millisecond() - REPLAY_LIMIT.as_millis() as i64)
     .fetch_all(conn)
     .await
 }
