@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::customer::CustomerId;
 use crate::db::Db;
 use crate::gateway::{self, enrol};
+use crate::ingest::effect;
 use crate::keys::Keys;
 use crate::serve::{Listeners, open_database, serve};
 use crate::user::{self, AccountId, Language, Role, Scope, login_fault, password, password_fault};
@@ -280,6 +281,7 @@ impl Offline {
                 let mut tx = self.db.write().await?;
                 let id = known(&mut tx, &id).await?;
                 let changed = gateway::store::revoke(&mut tx, &id, now).await?;
+                effect::gateway_revoked(&mut tx, &id, now).await?;
                 let entry = Entry::at_console(now, "gateway.revoke", id.as_str(), json!({}));
                 audit::store::insert(&mut tx, &entry).await?;
                 tx.commit().await?;

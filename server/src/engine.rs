@@ -23,8 +23,6 @@ use crate::{gateway, page, retention};
 const TICK: Duration = Duration::from_secs(1);
 /// How long one step may take.
 const STEP_LIMIT: Duration = Duration::from_secs(60);
-/// How long a gateway may tell its history before its tickets are paged all the same.
-const REPLAY_LIMIT: SignedDuration = SignedDuration::from_secs(300);
 /// How often old rows are looked for.
 const RETENTION_EVERY: SignedDuration = SignedDuration::from_secs(600);
 
@@ -124,7 +122,7 @@ async fn silence(app: &App, listening_since: Timestamp, now: Timestamp) -> Resul
 }
 
 async fn replay(app: &App, now: Timestamp) -> Result<()> {
-    let before = now.saturating_sub(REPLAY_LIMIT)?;
+    let before = now.saturating_sub(gateway::REPLAY_LIMIT)?;
     let mut conn = app.db.read().await?;
     let stuck = gateway::store::replay::list_stuck(&mut conn, before).await?;
     drop(conn);

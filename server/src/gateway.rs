@@ -30,6 +30,9 @@ pub enum State {
     Revoked,
 }
 
+/// How long a gateway may tell its history before its tickets are paged all the same.
+pub const REPLAY_LIMIT: SignedDuration = SignedDuration::from_secs(300);
+
 impl State {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Never, Self::Online, Self::Suspect, Self::Silent, Self::Revoked];

@@ -114,16 +114,18 @@ async fn session(
     let upto = upto(&mut tx, id, session.epoch).await?;
     let birth = known.session_id.as_deref() != Some(&session_id);
     gateway::store::record_session(&mut tx, id, &session, now).await?;
-    if birth {
+    // A gateway that was taken for silent has a history to tell, even on the connection that it had.
+    if birth || !known.state.is_heard() {
         let head = i64::try_from(session.head_seq).unwrap_or(i64::MAX);
         let behind = (head > upto).then_some(head);
         replay::set(&mut tx, id, behind, now).await?;
     }
     touched.add(effect::gateway_heard(&mut tx, id, now).await?);
     touched.add(Touched::tickets(page::step::plan(&mut tx, now).await?));
-    let desired = desired_version(&mut tx, id).await?;
+    let (desired, reported) = gateway::store::config_versions(&mut tx, id).await?.unwrap_or_default();
     let mut replies = vec![(Down::Ack, ack(session.epoch, upto, 0, desired, now))];
-    if birth || session.config_version != desired {
+    // One that it rejected counts as told: it is not sent again with every heartbeat.
+    if reported != desired {
         match desired::packet(&mut tx, &app.keys, id).await {
             Ok((_, packet)) => replies.push((Down::DesiredConfig, packet)),
             Err(error) => {

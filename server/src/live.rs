@@ -192,6 +192,9 @@ impl Pump {
     /// Hands out one delta of everything touched since the last, if anything was.
     pub async fn step(&mut self, app: &App) -> anyhow::Result<()> {
         let Pending { touched, refetch } = std::mem::take(&mut *app.live.lock());
+        // Connection first, as in `open`: in the other order a rush of new pages, each with a connection and
+        // waiting for the shapes, and this one with the shapes and waiting for a connection would all stand.
+        let mut conn = app.db.read().await?;
         let mut shapes = app.live.shapes.lock().await;
         if app.live.frames.receiver_count() == 0 {
             // Nobody looks; the next page begins with a snapshot.
@@ -201,7 +204,6 @@ impl Pump {
         if touched.is_empty() && !refetch {
             return Ok(());
         }
-        let mut conn = app.db.read().await?;
         let mut delta = store::read_delta(&mut conn, &touched, app.clock.now()).await?;
         let found: HashSet<&String> = delta.shapes.iter().map(|(id, _)| id).collect();
         let gone = touched.devices.iter().chain(&touched.gateways).any(|id| !found.contains(id));

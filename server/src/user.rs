@@ -146,10 +146,13 @@ pub fn password_fault(password: &str, login: &str) -> Option<&'static str> {
     None
 }
 
+/// The longest login name, in characters.
+pub const LOGIN_MAX: usize = 64;
+
 /// Why a login name is not accepted.
 pub fn login_fault(login: &str) -> Option<&'static str> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '@');
-    if login.is_empty() || login.len() > 64 {
+    if login.is_empty() || login.len() > LOGIN_MAX {
         return Some("it must have 1 to 64 characters");
     }
     if !login.chars().all(plain) {

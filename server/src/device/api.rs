@@ -351,7 +351,13 @@ async fn change(
     };
     parent(&mut tx, &viewer, &id, &row.gateway_id, fields.parent_id.as_deref()).await?;
     store::update(&mut tx, &id, &fields).await?;
-    gateway::store::bump_config(&mut tx, &gateway_name(&row.gateway_id)?).await?;
+    let gateway = gateway_name(&row.gateway_id)?;
+    if fields.enabled != (row.enabled == 1) {
+        let sender = gateway::store::replay::find_sender(&mut tx, &gateway).await?;
+        let heard = sender.is_some_and(|sender| sender.state.is_heard() && sender.replay_to.is_none());
+        store::refresh_state(&mut tx, &id, heard, now).await?;
+    }
+    gateway::store::bump_config(&mut tx, &gateway).await?;
     let entry = Entry::by(&viewer, now, "device.change", &id, json!({ "name": fields.name }));
     audit::store::insert(&mut tx, &entry).await?;
     let device = whole(&mut tx, &viewer, &id).await?;

@@ -127,11 +127,12 @@ pub async fn insert(
     Ok(())
 }
 
-/// Replaces what a person may set.
+/// Replaces what a person may set. A device that is switched on or off is unknown until the next report.
 pub async fn update(conn: &mut Conn, id: &str, fields: &Fields) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE device SET parent_id = $2, name = $3, class = $4, address = $5, place = $6, model = $7, serial = $8, \
-         firmware = $9, checks = $10, check_list = $11, enabled = $12 WHERE id = $1",
+         firmware = $9, checks = $10, check_list = $11, \
+         known_at = CASE WHEN enabled = $12 THEN known_at ELSE NULL END, enabled = $12 WHERE id = $1",
     )
     .bind(id)
     .bind(&fields.parent_id)
@@ -413,11 +414,12 @@ pub async fn refresh_state(
     gateway_heard: bool,
     at: Timestamp,
 ) -> sqlx::Result<bool> {
-    let (was, since, known_at): (String, i64, Option<i64>) =
-        sqlx::query_as("SELECT state, state_since, known_at FROM device WHERE id = $1")
-            .bind(id)
-            .fetch_one(&mut *conn)
-            .await?;
+    let (was, since, known_at): (String, i64, Option<i64>) = sqlx::query_as(
+        "SELECT state, state_since, CASE WHEN enabled = 1 THEN known_at END FROM device WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_one(&mut *conn)
+    .await?;
     let standing: Vec<String> =
         sqlx::query_scalar("SELECT code FROM device_fault WHERE device_id = $1 ORDER BY code")
             .bind(id)

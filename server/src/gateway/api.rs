@@ -9,10 +9,11 @@ use sitewarden_proto::id::GatewayId;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use super::{enrol, store};
-use crate::app::{App, Touched};
+use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::broker::Standing;
 use crate::error::ApiError;
+use crate::ingest::effect;
 use crate::router::input::line;
 use crate::router::{Items, Routes};
 use crate::user::{Act, Viewer};
@@ -216,7 +217,7 @@ async fn token(
     Ok(Json(with_token(&app, record, token)))
 }
 
-/// Voids a gateway's certificates and ends its connection.
+/// Voids a gateway's certificates and ends its connection. Its devices become unknown.
 #[utoipa::path(post, path = "/api/v1/gateways/{id}/revoke", tag = "gateways", params(("id" = String, Path)),
     responses((status = 200, body = Gateway), (status = 404)))]
 async fn revoke(
@@ -230,6 +231,7 @@ async fn revoke(
     found.ok_or_else(|| ApiError::not_found("gateway", &id))?;
     let gateway = GatewayId::try_from(id).map_err(anyhow::Error::from)?;
     let changed = store::revoke(&mut tx, &gateway, now).await?;
+    let touched = effect::gateway_revoked(&mut tx, &gateway, now).await?;
     let record =
         store::find(&mut tx, &gateway).await?.ok_or_else(|| ApiError::not_found("gateway", &gateway))?;
     if changed {
@@ -239,7 +241,7 @@ async fn revoke(
     }
     tx.commit().await?;
     app.gateways.set_standing(gateway.clone(), Standing { revoked: true, since: now });
-    app.touched(&Touched { gateways: [gateway.to_string()].into(), ..Touched::default() });
+    app.touched(&touched);
     Ok(Json(record.into()))
 }
 

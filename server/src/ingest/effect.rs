@@ -157,6 +157,19 @@ pub async fn gateway_silent(
     Ok(touched)
 }
 
+/// A gateway was revoked: nobody waits to hear it any more, and what its devices are nobody can know.
+pub async fn gateway_revoked(conn: &mut Conn, gateway: &GatewayId, now: Timestamp) -> sqlx::Result<Touched> {
+    let mut touched = Touched { gateways: BTreeSet::from([gateway.to_string()]), ..Touched::default() };
+    gateway::store::replay::set(conn, gateway, None, now).await?;
+    touched.add(close(conn, gateway.as_str(), None, GATEWAY_SILENT, now, now).await?);
+    for device in device::store::list_ids(conn, gateway).await? {
+        if device::store::refresh_state(conn, &device, false, now).await? {
+            touched.devices.insert(device);
+        }
+    }
+    Ok(touched)
+}
+
 /// A gateway is heard. If it was not, its incident closes; its devices are known again as soon as its
 /// history is in.
 pub(super) async fn gateway_heard(

@@ -66,6 +66,8 @@ pub(super) async fn apply(
         }
         // A gap stands in the place of what was lost, so it may come where that would have come.
         (_, Some(Body::Gap(gap))) => {
+            // What is committed already is not lost: a gap may have grown over it before it was acknowledged.
+            let gap = Gap { from_seq: gap.from_seq.max(upto.unsigned_abs() + 1), ..gap };
             record_gap(conn, sender, &gap).await?;
             app.metrics.ingested("gap", gap.to_seq.saturating_sub(gap.from_seq).saturating_add(1));
             Ok(Touched::default())

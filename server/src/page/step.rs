@@ -150,7 +150,13 @@ async fn record(app: &App, page: &Claimed, result: &Result<String, String>) -> a
     }
     tx.commit().await?;
     if let Err(error) = result {
-        tracing::warn!(page = page.id, channel = page.channel, attempt = page.attempts, error, "page not sent");
+        tracing::warn!(
+            page = page.id,
+            channel = page.channel,
+            attempt = page.attempts,
+            error,
+            "page not sent"
+        );
     }
     Ok(())
 }

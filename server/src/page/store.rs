@@ -39,12 +39,13 @@ pub async fn list_targets(conn: &mut Conn, site: &str) -> sqlx::Result<Vec<Targe
     .await
 }
 
-/// The people who were paged about a ticket, each way once.
+/// The people who were paged about a ticket, or may have been (an attempt without a good answer can have
+/// arrived all the same), each way once.
 pub async fn list_paged(conn: &mut Conn, ticket: &str) -> sqlx::Result<Vec<Target>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "{TARGET} JOIN page p ON p.account_id = a.id AND p.channel = c.channel AND p.address = c.address \
-         WHERE p.ticket_id = $1 AND p.purpose = 'opened' AND p.state IN ('claimed', 'sent') AND a.disabled = 0 \
-         AND c.enabled = 1 ORDER BY account, contact_id"
+         WHERE p.ticket_id = $1 AND p.purpose = 'opened' AND (p.state IN ('claimed', 'sent') \
+         OR (p.state = 'withheld' AND p.attempts > 0)) AND a.disabled = 0 AND c.enabled = 1 ORDER BY account, contact_id"
     )))
     .bind(ticket)
     .fetch_all(conn)
@@ -80,11 +81,11 @@ pub async fn insert(
     Ok(done.rows_affected() == 1)
 }
 
-/// Withdraws pages about a trouble that is over before anybody was told; how many.
+/// Withdraws pages about a trouble that is over before they were sent; how many.
 pub async fn withhold(conn: &mut Conn, ticket: &str) -> sqlx::Result<u64> {
     let done = sqlx::query(
         "UPDATE page SET state = 'withheld', last_answer = 'over before it was sent' \
-         WHERE ticket_id = $1 AND purpose = 'opened' AND state = 'queued' AND attempts = 0",
+         WHERE ticket_id = $1 AND purpose = 'opened' AND state = 'queued'",
     )
     .bind(ticket)
     .execute(conn)
@@ -141,6 +142,19 @@ pub async fn claim(
     .await
 }
 
+/// Gives a page back untried, as if it had not been claimed.
+pub async fn give_back(conn: &mut Conn, page: &Claimed) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE page SET state = 'queued', attempts = attempts - 1, claimed_until = NULL \
+         WHERE id = $1 AND state = 'claimed' AND attempts = $2",
+    )
+    .bind(&page.id)
+    .bind(page.attempts)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -152,7 +166,8 @@ pub enum Outcome {
     Failed,
 }
 
-/// Records an attempt and what follows from it.
+/// Records an attempt and what follows from it. What was refused is not tried again once the ticket has been
+/// closed meanwhile.
 pub async fn record(
     conn: &mut Conn,
     page: &Claimed,
@@ -190,8 +205,9 @@ pub async fn record(
     let wait = backoff(page.attempts).as_millis() as i64;
     let jitter = i64::from(page.id.bytes().fold(0_u8, u8::wrapping_add)) * wait / 1024;
     sqlx::query(
-        "UPDATE page SET state = $2, sent_at = COALESCE($3, sent_at), due_at = $4, claimed_until = NULL, last_answer = $5 \
-         WHERE id = $1",
+        "UPDATE page SET state = CASE WHEN $2 = 'queued' AND purpose = 'opened' AND EXISTS \
+         (SELECT 1 FROM ticket t WHERE t.id = page.ticket_id AND t.state = 'closed') THEN 'withheld' ELSE $2 END, \
+         sent_at = COALESCE($3, sent_at), due_at = $4, claimed_until = NULL, last_answer = $5 WHERE id = $1",
     )
     .bind(&page.id)
     .bind(state)

@@ -270,6 +270,7 @@ async fn close(
     let (mut tx, ticket, now) = begin(&app, &viewer, &id, &Step::Close).await?;
     let standing = incident::store::count_open(&mut tx, &ticket).await?;
     store::set_closed(&mut tx, &ticket, now, now).await?;
+    page::step::withdraw(&mut tx, &ticket, now).await?;
     let body = json!({ "reason": "person", "text": text, "faults_standing": standing });
     finish(&app, tx, &viewer, &ticket, "closed", body, now).await
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::password::Hashing;
 use super::store::{self, Account};
 use super::throttle::Throttle;
-use super::{AccountId, Role, SESSION_ABSOLUTE_MS, SESSION_TOUCH_MS, Scope, Viewer, session_stands};
+use super::{AccountId, LOGIN_MAX, Role, SESSION_ABSOLUTE_MS, SESSION_TOUCH_MS, Scope, Viewer, session_stands};
 use crate::db::Db;
 
 const WINDOW_MS: i64 = 15 * 60_000;
@@ -111,7 +111,8 @@ pub struct Asking {
 
 /// Tries to sign in.
 pub async fn sign_in(db: &Db, logins: &Logins, asking: Asking, now: Timestamp) -> Result<Attempt> {
-    let login = asking.login.trim().to_lowercase();
+    // One character more than a login may have: what is longer is nobody's, and is not remembered whole.
+    let login: String = asking.login.trim().to_lowercase().chars().take(LOGIN_MAX + 1).collect();
     let address = block_of(asking.address);
     let wait = lock(&logins.by_login).check(&login, now).and(lock(&logins.by_address).check(&address, now));
     if let Err(seconds) = wait {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sitewarden_proto::id::GatewayId;
 
 use crate::db::Conn;
-use crate::gateway::State;
+use crate::gateway::{REPLAY_LIMIT, State};
 
 /// The sender of a report.
 #[derive(Clone, Debug)]
@@ -35,14 +35,20 @@ pub async fn find_sender(conn: &mut Conn, id: &GatewayId) -> sqlx::Result<Option
     }))
 }
 
-/// Notes up to where a gateway's history goes, or that it is in.
+/// Notes up to where a gateway's history goes, or that it is in. A hold that is still running goes on from
+/// its first start: a link that breaks every minute must not hold the pages back for ever.
 pub async fn set(conn: &mut Conn, id: &GatewayId, to: Option<i64>, now: Timestamp) -> sqlx::Result<()> {
-    sqlx::query("UPDATE gateway SET replay_to = $2, replay_from_at = $3 WHERE id = $1")
-        .bind(id.as_str())
-        .bind(to)
-        .bind(to.map(|_| now.as_millisecond()))
-        .execute(conn)
-        .await?;
+    let now = now.as_millisecond();
+    sqlx::query(
+        "UPDATE gateway SET replay_to = $2, replay_from_at = CASE WHEN CAST($2 AS BIGINT) IS NULL THEN NULL \
+         WHEN replay_from_at > $4 THEN replay_from_at ELSE $3 END WHERE id = $1",
+    )
+    .bind(id.as_str())
+    .bind(to)
+    .bind(now)
+    .bind(now - REPLAY_LIMIT.as_millis() as i64)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
