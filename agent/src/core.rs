@@ -184,7 +184,11 @@ pub struct Core {
     batch: Batch,
     staged_at: Timestamp,
     last_seq: u64,
+    /// The last number of the newest gap after which the server was told again what stands.
+    restated: u64,
     is_reading: bool,
+    /// When [`Core::handle_timeout`] was last called.
+    woken_at: Timestamp,
     born_at: Timestamp,
     beat_at: Option<Timestamp>,
     clock_is_guess: bool,
@@ -226,7 +230,9 @@ impl Core {
             batch: Batch::default(),
             staged_at: now,
             last_seq: kept.head,
+            restated: 0,
             is_reading: false,
+            woken_at: now,
             born_at: now,
             beat_at: None,
             clock_is_guess: false,
@@ -349,6 +355,7 @@ impl Core {
         }
         if let Some(gap) = acked.gap {
             self.send_envelope(&gap);
+            self.restate_after(now, &gap);
         }
     }
 
@@ -364,6 +371,10 @@ impl Core {
         let envelopes = self.session.take(now, records);
         for envelope in &envelopes {
             self.send_envelope(envelope);
+            self.restate_after(now, envelope);
+        }
+        if self.batch.is_urgent() {
+            self.flush(now);
         }
         if !envelopes.is_empty() {
             self.read_more();
@@ -372,6 +383,12 @@ impl Core {
 
     /// Time has passed: at least [`Core::poll_timeout`] is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        if now < self.woken_at {
+            // The clock was set back: nobody sleeps through the difference.
+            self.schedule.clock_went_back(now);
+            self.beat_at = self.beat_at.map(|at| at.min(after(now, self.heartbeat)));
+        }
+        self.woken_at = now;
         for (device, check) in self.schedule.start_due(now) {
             self.commands.push_back(Command::RunCheck { device, check });
         }

@@ -133,6 +133,7 @@ impl Running {
                 () = tokio::time::sleep(due) => self.pump.core.handle_timeout(self.clock.now()),
                 _ = housekeeping.tick() => {
                     notify.alive();
+                    self.pump.core.handle_timeout(self.clock.now());
                     self.keep_house().await?;
                 }
             }

@@ -266,6 +266,22 @@ impl Verdicts {
         changes
     }
 
+    /// What stands, as facts once more, for a server that will never read the records in which it was raised.
+    pub fn restate(&self, now: Timestamp) -> Vec<Change> {
+        let mut changes: Vec<Change> = Vec::new();
+        for fault in self.standing() {
+            if changes.last().is_some_and(|last| last.device == fault.device && last.code == fault.code) {
+                continue;
+            }
+            let ms = |ms: i64| (ms != 0).then(|| crate::clock::from_ms(ms));
+            let mut change = plain(&fault.device, &fault.code, ChangeKind::Raised, now, &fault.check);
+            (change.last_good_at, change.first_bad_at) = (ms(fault.last_good_ms), ms(fault.first_bad_ms));
+            change.evidence.insert("text".into(), "it still stands; earlier records were lost".into());
+            changes.push(change);
+        }
+        changes
+    }
+
     /// Ends flapping that has kept still.
     pub fn settle(&mut self, now: Timestamp) -> Vec<Change> {
         let mut changes = Vec::new();

@@ -6,7 +6,8 @@ use sitewarden_proto::envelope::{self, Codec};
 use sitewarden_proto::id::DeviceId;
 use sitewarden_proto::limits::{EVIDENCE_MAX, WIRE_VERSION};
 use sitewarden_proto::topic::Up;
-use sitewarden_proto::wire::{Event, Session as Birth, Transition};
+use sitewarden_proto::wire::envelope::Body;
+use sitewarden_proto::wire::{Envelope, Event, Session as Birth, Transition};
 
 use super::{Command, Core};
 use crate::session::{Record, RecordKind};
@@ -62,6 +63,20 @@ impl Core {
             self.record(now, RecordKind::Event, event.encode_to_vec());
         }
         self.batch.standing = Some(self.verdicts.standing());
+    }
+
+    /// The server will never read the records of a gap, and a fault may have begun or ended in them: it is told
+    /// again what stands, and of every device when it is next seen entirely good. Once for each gap, which is
+    /// sent again until it is acknowledged.
+    pub(super) fn restate_after(&mut self, now: Timestamp, envelope: &Envelope) {
+        let Some(Body::Gap(gap)) = &envelope.body else { return };
+        if gap.to_seq <= self.restated {
+            return;
+        }
+        self.restated = gap.to_seq;
+        self.unbaselined = self.desired.devices().iter().map(|device| device.id.clone()).collect();
+        let changes = self.verdicts.restate(now);
+        self.record_changes(now, changes);
     }
 
     pub(super) fn record_baseline(&mut self, now: Timestamp, device: &DeviceId) {

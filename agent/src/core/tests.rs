@@ -406,3 +406,33 @@ fn packets_from_outside_never_panic() {
     bench.settle();
     assert!(bench.core.stats().refused_packets >= 9);
 }
+
+#[test]
+fn after_a_gap_the_server_hears_again_what_stands() {
+    let mut bench = Bench::new();
+    bench.fast_forward(120);
+    bench.camera_dies();
+    bench.fast_forward(60);
+    bench.told();
+    // A server that was restored from a backup asks for what is long deleted.
+    let at = bench.now.as_millisecond();
+    let ack = Ack { epoch: 7, upto: 0, resend_from: 1, server_at_ms: at, ..Ack::default() };
+    bench.hear(Down::Ack, &ack);
+    bench.settle();
+    bench.fast_forward(60);
+    assert_eq!(bench.told(), ["cam-3 unreachable RAISED", "sw-1  BASELINE"]);
+    bench.fast_forward(600);
+    assert_eq!(bench.told(), [""; 0], "once for each gap");
+}
+
+#[test]
+fn a_clock_that_is_set_back_puts_nothing_to_sleep() {
+    let mut bench = Bench::new();
+    bench.fast_forward(60);
+    let (runs, births) = (bench.runs.len(), bench.births.len());
+    bench.now = from_ms(bench.now.as_millisecond() - 3_600_000);
+    bench.core.handle_timeout(bench.now);
+    bench.settle();
+    bench.fast_forward(60);
+    assert!(bench.births.len() >= births + 2 && bench.runs.len() >= runs + 8, "it looks and speaks");
+}
