@@ -14,6 +14,9 @@ stories![
     nobody_on_duty_is_on_the_record,
     a_removed_device_closes_what_hung_on_it,
     a_page_that_is_refused_is_tried_again_and_comes_once,
+    a_page_that_nobody_took_is_not_sent_when_it_is_over,
+    a_device_that_is_switched_off_is_unknown,
+    a_revoked_gateway_is_waited_for_no_more_and_its_devices_are_unknown,
     a_template_speaks_the_language_of_another_provider,
 ];
 
@@ -180,6 +183,69 @@ async fn a_page_that_is_refused_is_tried_again_and_comes_once(engine: Engine) {
     w.forward_minutes(6).await;
     w.pager.expect("li.wei", &["#1001", "cam-3"]);
     assert_eq!(w.ticket(1001).await["pages"][0]["state"], "sent");
+}
+
+async fn a_page_that_nobody_took_is_not_sent_when_it_is_over(engine: Engine) {
+    let mut w = World::usual(engine).await;
+    w.device("North Gate", "cam-3").await;
+    w.pager.refuse(true);
+    w.device_goes_down("cam-3");
+    w.forward_minutes(3).await;
+    w.device_comes_back("cam-3");
+    w.forward_minutes(3).await;
+    w.pager.refuse(false);
+    w.forward_minutes(10).await;
+    w.pager.expect("li.wei", &["#1001", "over"]);
+    assert_eq!(w.ticket(1001).await["pages"][0]["state"], "withheld");
+
+    // The same when a person closes the ticket.
+    w.pager.refuse(true);
+    w.device_goes_down("cam-3");
+    w.forward_minutes(3).await;
+    let close = serde_json::json!({ "reason": "the mast is being moved" });
+    w.admin.post("/api/v1/tickets/1002/close", &close).await.ok();
+    w.pager.refuse(false);
+    w.forward_minutes(10).await;
+    assert_eq!(w.ticket(1002).await["pages"][0]["state"], "withheld");
+}
+
+async fn a_device_that_is_switched_off_is_unknown(engine: Engine) {
+    let mut w = World::usual(engine).await;
+    let path = format!("/api/v1/devices/{}", w.device("North Gate", "cam-3").await);
+    let switch = |on: bool| serde_json::json!({ "enabled": on });
+    w.admin.send(axum::http::Method::PATCH, &path, Some(&switch(false))).await.ok();
+    assert_eq!(w.state("cam-3").await, "unknown");
+    w.device_goes_down("cam-3");
+    w.forward_minutes(5).await;
+    assert_eq!(w.state("cam-3").await, "unknown", "nobody looks at it");
+    w.device_comes_back("cam-3");
+    w.admin.send(axum::http::Method::PATCH, &path, Some(&switch(true))).await.ok();
+    assert_eq!(w.state("cam-3").await, "unknown", "until the first report");
+    w.forward_minutes(3).await;
+    assert_eq!(w.state("cam-3").await, "ok");
+}
+
+async fn a_revoked_gateway_is_waited_for_no_more_and_its_devices_are_unknown(engine: Engine) {
+    let mut w = World::usual(engine).await;
+    w.device("North Gate", "cam-3").await;
+    let id = w.gateway_mut("North Gate").id.to_string();
+    w.cut("North Gate").await;
+    w.forward_minutes(5).await;
+    w.pager.expect("li.wei", &["#1001", "gw North Gate"]);
+    w.admin.post(&format!("/api/v1/gateways/{id}/revoke"), &serde_json::json!({})).await.ok();
+    w.settle().await;
+    w.pager.expect("li.wei", &["#1001", "over"]);
+    assert!(w.incidents("open").await.is_empty());
+
+    let customer = w.customer("Tunnel Company").await;
+    w.site(&customer, "Tunnel East", "东隧道").await;
+    w.gateway("Tunnel East").await;
+    w.device("Tunnel East", "cam-4").await;
+    let id = w.gateway_mut("Tunnel East").id.to_string();
+    w.cut("Tunnel East").await;
+    assert_eq!(w.state("cam-4").await, "ok");
+    w.admin.post(&format!("/api/v1/gateways/{id}/revoke"), &serde_json::json!({})).await.ok();
+    assert_eq!(w.state("cam-4").await, "unknown", "whoever spoke for it is not believed any more");
 }
 
 async fn a_template_speaks_the_language_of_another_provider(engine: Engine) {
