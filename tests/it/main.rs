@@ -5,6 +5,7 @@ mod backup;
 mod broker;
 mod database;
 mod deploy;
+mod first_light;
 mod gateway;
 mod live;
 mod people;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tokio::process::{Child, Command};
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -21,10 +21,15 @@ pub struct Process {
 
 impl Process {
     /// Starts `program` in a process group of its own, so that Ctrl-C reaches us first; what it says
-    /// goes to `log`.
+    /// goes to the end of `log`. `setpriv` has the system kill it should we be killed ourselves, or
+    /// rather should the thread that calls this end: call it from the main task.
     pub fn start(name: &'static str, program: &Path, arguments: &[&str], log: PathBuf) -> Result<Self> {
-        let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let child = Command::new(program)
+        ensure!(program.exists(), "{} is not there; was it built?", program.display());
+        let file = File::options().create(true).append(true).open(&log);
+        let file = file.with_context(|| format!("cannot write {}", log.display()))?;
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(program)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
@@ -32,7 +37,7 @@ impl Process {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("cannot start {}; was it built?", program.display()))?;
+            .with_context(|| format!("cannot start {} by setpriv of util-linux", program.display()))?;
         Ok(Self { name, child, log })
     }
 
@@ -64,13 +69,24 @@ impl Process {
         Ok(self.child.wait().await?)
     }
 
-    /// Asks it to end (SIGTERM), and kills it when it has not after ten seconds.
-    pub async fn stop(mut self) {
+    /// Ends it at once, as a power cut would.
+    pub async fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub async fn ask_to_end(&self) -> Result<()> {
         if let Some(id) = self.child.id() {
-            let asked = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await;
-            if asked.is_ok() && tokio::time::timeout(GRACE, self.child.wait()).await.is_ok() {
-                return;
-            }
+            let asked = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await?;
+            ensure!(asked.success(), "the {} could not be asked to end", self.name);
+        }
+        Ok(())
+    }
+
+    /// Asks it to end, and kills it when it has not after ten seconds.
+    pub async fn stop(mut self) {
+        let asked = self.ask_to_end().await;
+        if asked.is_err() || tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
             let _ = self.child.kill().await;
         }
     }

@@ -1,23 +1,20 @@
 //! From nothing to a watched site: server, first login, customer, site, gateway, devices, people.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::Stage;
-use super::client::{Client, anonymous};
+use super::client::Client;
+use super::install::{ADMIN, Installation, Programs, Settings, free_address};
 use super::process::Process;
 use super::story::until;
 use crate::sim::Announcement;
 
-const ADMIN: &str = "admin";
 const NOC: &str = "li.wei";
 const HTTP_PORT: u16 = 8080;
 const MQTT_PORT: u16 = 8883;
@@ -26,58 +23,48 @@ const HEARTBEAT_S: u32 = 10;
 /// A demonstration that runs.
 #[derive(Debug)]
 pub struct Running {
-    base: String,
     password: String,
     noc_password: String,
     client: Client,
     devices: BTreeMap<String, String>,
     server: Process,
     agent: Process,
-    folder: TempDir,
+    place: Installation,
 }
 
 /// Starts everything and waits until every device is seen.
 pub async fn set_up(stage: &Stage, site: &Announcement) -> Result<Running> {
-    let folder = tempfile::Builder::new().prefix("sitewarden-demo-").tempdir()?;
-    let http = free_address(HTTP_PORT)?;
-    let mqtt = free_address(MQTT_PORT)?;
-    let base = format!("http://{http}");
-    let config = folder.path().join("server.toml");
-    std::fs::write(&config, server_config(folder.path(), http, mqtt, site)?)?;
+    let settings = Settings {
+        http: free_address(HTTP_PORT)?,
+        mqtt: free_address(MQTT_PORT)?,
+        smtp: site.smtp.parse()?,
+        database: None,
+        heartbeat_s: HEARTBEAT_S,
+    };
+    let programs = Programs { server: stage.server_bin.clone(), agent: stage.agent_bin.clone() };
+    let place = Installation::prepare(programs, &settings)?;
 
     step("starting the server");
-    let arguments = ["serve", "--config", &config.display().to_string()];
-    let server = Process::start("server", &stage.server_bin, &arguments, folder.path().join("server.log"))?;
-    let (server, first) = first_password(server, &base).await?;
+    let server = place.start_server().await?;
 
     step("logging in for the first time and choosing a password");
     let password = new_password();
-    let client = Client::log_in(&base, ADMIN, &first).await?;
-    client.post("/me/password", &json!({ "old": first, "new": password })).await?;
-    let client = Client::log_in(&base, ADMIN, &password).await?;
+    let client = place.first_login(&server, &password).await?;
 
     step("registering a customer, a site and a gateway");
-    let customer = client.post("/customers", &json!({ "name": "Harbour Property", "note": "" })).await?;
-    let place = json!({
-        "customer_id": customer["id"], "name": "Harbour office park", "name_zh": "海港办公园区",
-        "address": "1 Harbour Road", "zone": "Asia/Shanghai", "datum": "gcj02", "lat": 31.2304, "lon": 121.4737,
-        "contact_name": "Front desk", "contact_phone": "+86 21 5555 0100",
-    });
-    let place = client.post("/sites", &place).await?;
-    let made =
-        client.post("/gateways", &json!({ "site_id": place["id"], "name": "Harbour gateway" })).await?;
-    let gateway = made["gateway"]["id"].as_str().context("the new gateway has no id")?.to_owned();
-    let token = made["token"].as_str().context("the new gateway has no token")?;
+    let (gateway, token) = premises(&client).await?;
 
     step("enrolling the gateway's agent");
-    let agent = start_agent(stage, folder.path(), &base, token).await?;
+    place.enrol(&token).await?;
+    let agent = place.start_agent()?;
 
     step(&format!("registering {} devices", site.devices.len() + 1));
     let devices = register(&client, &gateway, site).await?;
 
     step("saying who is paged, and how");
     let noc_password = new_password();
-    people(&client, &noc_password, site).await?;
+    let contacts = [("webhook", site.webhook.as_str()), ("email", "li.wei@demo.invalid")];
+    on_duty(&client, &noc_password, &contacts).await?;
 
     step("waiting until every device is seen");
     until("every simulated device OK", async || {
@@ -91,7 +78,7 @@ pub async fn set_up(stage: &Stage, site: &Announcement) -> Result<Running> {
     })
     .await
     .inspect_err(|_| eprintln!("{}\n{}", server.last_lines(), agent.last_lines()))?;
-    Ok(Running { base, password, noc_password, client, devices, server, agent, folder })
+    Ok(Running { password, noc_password, client, devices, server, agent, place })
 }
 
 impl Running {
@@ -111,11 +98,11 @@ impl Running {
     /// Tells a person where to look.
     pub fn print(&self, site: &Announcement) {
         println!();
-        println!("  Sitewarden        {}/", self.base);
+        println!("  Sitewarden        {}/", self.place.base());
         println!("  login             {ADMIN}  {}", self.password);
         println!("  or, on duty       {NOC}  {}  (asks for a new password)", self.noc_password);
         println!("  break a device    {}", site.panel);
-        println!("  logs              {}", self.folder.path().display());
+        println!("  logs              {}", self.place.folder().display());
         println!();
         println!("  Ctrl-C ends everything and removes the folder.");
     }
@@ -133,7 +120,7 @@ impl Running {
     pub async fn accompany(&self, program: &str, site: &Announcement) -> Result<ExitCode> {
         let status: ExitStatus = tokio::process::Command::new("sh")
             .args(["-c", program])
-            .env("SITEWARDEN_URL", &self.base)
+            .env("SITEWARDEN_URL", self.place.base())
             .env("SITEWARDEN_LOGIN", NOC)
             .env("SITEWARDEN_PASSWORD", &self.noc_password)
             .env("SITEWARDEN_ADMIN_LOGIN", ADMIN)
@@ -167,63 +154,20 @@ fn step(text: &str) {
     println!("· {text}");
 }
 
-/// The wanted port on loopback, or a free one when it is taken.
-fn free_address(port: u16) -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .context("no free port on loopback")?;
-    Ok(listener.local_addr()?)
-}
-
-/// The embedded defaults, but for addresses, the folder, the mail server and a brisk heartbeat.
-fn server_config(folder: &Path, http: SocketAddr, mqtt: SocketAddr, site: &Announcement) -> Result<String> {
-    let smtp: SocketAddr = site.smtp.parse()?;
-    Ok(format!(
-        "data_dir = {:?}\n\n[http]\nlisten = \"{http}\"\npublic_url = \"http://{http}\"\n\n\
-         [mqtt]\nlisten = \"{mqtt}\"\nheartbeat_s = {HEARTBEAT_S}\n\n\
-         [smtp]\nhost = \"{}\"\nport = {}\ntls = \"none\"\nfrom = \"Sitewarden <sitewarden@demo.invalid>\"\n",
-        folder.join("server").display().to_string(),
-        smtp.ip(),
-        smtp.port()
-    ))
-}
-
-/// Waits until the server answers, and reads the password that it prints once.
-async fn first_password(mut server: Process, base: &str) -> Result<(Process, String)> {
-    let http = anonymous()?;
-    let found = until("the server's first answer", async || {
-        if let Some(status) = server.has_ended() {
-            bail!("the server ended at once ({status}):\n{}", server.last_lines());
-        }
-        let healthy = http.get(format!("{base}/healthz")).send().await.is_ok_and(|a| a.status().is_success());
-        Ok(if healthy { printed_password(&server.said()) } else { None })
-    })
-    .await
-    .inspect_err(|_| eprintln!("the server said:\n{}", server.last_lines()))?;
-    Ok((server, found))
-}
-
-/// The last word of the line that names login and password.
-fn printed_password(said: &str) -> Option<String> {
-    said.lines()
-        .find(|line| line.starts_with("Login: ") && line.contains("password"))
-        .and_then(|line| line.split_whitespace().next_back())
-        .map(str::to_owned)
-}
-
-async fn start_agent(stage: &Stage, folder: &Path, base: &str, token: &str) -> Result<Process> {
-    let data = folder.join("agent");
-    let data_text = data.display().to_string();
-    let arguments = ["enrol", "--server", base, "--token", token, "--data", &data_text];
-    let mut enrolment = Process::start("enrolment", &stage.agent_bin, &arguments, folder.join("enrol.log"))?;
-    let status = enrolment.wait().await?;
-    if !status.success() {
-        bail!("the agent could not enrol ({status}):\n{}", enrolment.last_lines());
-    }
-    let config = folder.join("agent.toml");
-    std::fs::write(&config, format!("data_dir = {data_text:?}\n"))?;
-    let arguments = ["run", "--config", &config.display().to_string()];
-    Process::start("agent", &stage.agent_bin, &arguments, folder.join("agent.log"))
+/// A customer, a site and a gateway on paper; the gateway's id and the token that admits it.
+pub async fn premises(client: &Client) -> Result<(String, String)> {
+    let customer = client.post("/customers", &json!({ "name": "Harbour Property", "note": "" })).await?;
+    let place = json!({
+        "customer_id": customer["id"], "name": "Harbour office park", "name_zh": "海港办公园区",
+        "address": "1 Harbour Road", "zone": "Asia/Shanghai", "datum": "gcj02", "lat": 31.2304, "lon": 121.4737,
+        "contact_name": "Front desk", "contact_phone": "+86 21 5555 0100",
+    });
+    let place = client.post("/sites", &place).await?;
+    let made =
+        client.post("/gateways", &json!({ "site_id": place["id"], "name": "Harbour gateway" })).await?;
+    let gateway = made["gateway"]["id"].as_str().context("the new gateway has no id")?;
+    let token = made["token"].as_str().context("the new gateway has no token")?;
+    Ok((gateway.to_owned(), token.to_owned()))
 }
 
 async fn register(client: &Client, gateway: &str, site: &Announcement) -> Result<BTreeMap<String, String>> {
@@ -248,14 +192,14 @@ async fn register(client: &Client, gateway: &str, site: &Announcement) -> Result
     Ok(ids)
 }
 
-/// One person in the operations centre, reached by webhook and mail, on duty for every site.
-async fn people(client: &Client, password: &str, site: &Announcement) -> Result<()> {
+/// One person in the operations centre, reached by `contacts` (channel and address), on duty for every site.
+pub async fn on_duty(client: &Client, password: &str, contacts: &[(&str, &str)]) -> Result<()> {
     let person = json!({
         "login": NOC, "name": "Li Wei", "role": "noc", "language": "en", "customer_id": null, "password": password,
     });
     let made = client.post("/users", &person).await?;
     let id = made["user"]["id"].as_str().context("the new person has no id")?;
-    for (channel, address) in [("webhook", site.webhook.as_str()), ("email", "li.wei@demo.invalid")] {
+    for (channel, address) in contacts {
         let contact = json!({ "channel": channel, "address": address, "template": "" });
         client.post(&format!("/users/{id}/contacts"), &contact).await?;
     }
@@ -265,16 +209,4 @@ async fn people(client: &Client, password: &str, site: &Announcement) -> Result<
 
 fn new_password() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_printed_password_is_found() {
-        let said = "First start. Change the password.\nLogin: admin  password (shown once): Xy-7\nmore\n";
-        assert_eq!(printed_password(said).as_deref(), Some("Xy-7"));
-        assert_eq!(printed_password("listening\n"), None);
-    }
 }

@@ -80,7 +80,9 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
         .find(|page| page.channel == "email")
         .and_then(|page| ack_link(&page.text))
         .context("the mail holds no link of the form http…/a/…")?;
-    acknowledge(&link).await?;
+    look_at(&link).await?;
+    look_at(&link).await?;
+    press(&link).await?;
     until("the ticket acked", async || {
         Ok((api.get(&format!("/tickets/{id}")).await?["state"] == "acked").then_some(()))
     })
@@ -112,23 +114,26 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
     Ok(())
 }
 
-/// Looks at the link, which must not ack, then presses its button.
-async fn acknowledge(link: &str) -> Result<()> {
-    let http = anonymous()?;
-    for _ in 0..2 {
-        let shown = http.get(link).send().await?;
-        if !shown.status().is_success() {
-            bail!("looking at the link in the mail was answered {}", shown.status());
-        }
+/// Opens the link of a page, as a person or a scanner of mail does; what it shows. Takes nothing.
+pub async fn look_at(link: &str) -> Result<String> {
+    let shown = anonymous()?.get(link).send().await?;
+    if !shown.status().is_success() {
+        bail!("looking at the link in the mail was answered {}", shown.status());
     }
-    let pressed = http.post(link).send().await?.status();
+    Ok(shown.text().await?)
+}
+
+/// Presses the button behind the link of a page: the ticket is taken.
+pub async fn press(link: &str) -> Result<()> {
+    let pressed = anonymous()?.post(link).send().await?.status();
     if !pressed.is_success() && !pressed.is_redirection() {
         bail!("pressing the button behind the link in the mail was answered {pressed}");
     }
     Ok(())
 }
 
-fn ack_link(text: &str) -> Option<String> {
+/// The link in a mail.
+pub fn ack_link(text: &str) -> Option<String> {
     text.split(|c: char| c.is_whitespace() || "<>\"'()".contains(c))
         .find(|word| word.starts_with("http") && word.contains("/a/"))
         .map(str::to_owned)
