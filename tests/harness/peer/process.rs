@@ -35,7 +35,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a program that stays in the foreground; what it prints goes to `NAME.log` in `dir`.
+    /// Starts a program that stays in the foreground; what it prints goes to `NAME.log` in `dir`. `setpriv`
+    /// has the system kill it when the thread that calls this ends, even if nothing is dropped any more.
     pub(super) fn start<I, S>(
         name: &'static str,
         program: &Path,
@@ -47,10 +48,18 @@ impl Process {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
+        let missing = |error: &dyn std::fmt::Display| -> ! {
+            panic!("cannot start {}: {error}; run tests/run once, it installs the peers", program.display())
+        };
+        if !program.exists() {
+            missing(&"it is not there");
+        }
         let log = dir.join(format!("{name}.log"));
         let out = File::create(&log).expect("the peer's folder takes a log");
         let err = out.try_clone().expect("a file handle can be copied");
-        let child = Command::new(program)
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(program)
             .args(args)
             .envs(envs.iter().copied())
             .current_dir(dir)
@@ -58,12 +67,7 @@ impl Process {
             .stdout(out)
             .stderr(err)
             .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "cannot start {}: {error}; run tests/run once, it installs the peers",
-                    program.display()
-                )
-            });
+            .unwrap_or_else(|error| missing(&error));
         Self { name, child, log }
     }
 
