@@ -14,6 +14,7 @@ stories![
     a_newer_database_is_refused_with_a_word,
     old_rows_go_by_their_rule_and_the_standing_state_stays,
     a_gateway_has_one_open_incident_of_a_code_whoever_comes_first,
+    a_block_that_names_a_series_twice_is_taken_once_and_for_all,
 ];
 
 async fn opening_twice_changes_nothing(engine: Engine) {
@@ -90,6 +91,35 @@ async fn a_gateway_has_one_open_incident_of_a_code_whoever_comes_first(engine: E
     });
     let opened = futures_util::future::join_all(attempts).await;
     assert_eq!(opened.into_iter().filter(|won| *won.as_ref().unwrap()).count(), 1);
+}
+
+async fn a_block_that_names_a_series_twice_is_taken_once_and_for_all(engine: Engine) {
+    use sitewarden_proto::envelope::{Codec, decode_message, encode};
+    use sitewarden_proto::topic::Up;
+    use sitewarden_proto::wire::envelope::Body;
+    use sitewarden_proto::wire::{Ack, Envelope};
+    let mut w = World::usual(engine).await;
+    let device = w.device("North Gate", "cam-3").await;
+    let now = w.now().as_millisecond();
+    let (check, metric) = ("icmp".to_owned(), "rtt_ms".to_owned());
+    let points = vec![(now - 120_000, 2.0), (now - 60_000, 4.0)];
+    let one = sitewarden_proto::metrics::Series { device, check, metric, points };
+    let mut block = sitewarden_proto::metrics::build(&[one]).unwrap();
+    block.columns.push(block.columns[0].clone());
+    let envelope = Envelope {
+        epoch: 4242,
+        first_seq: 1,
+        count: 1,
+        sent_at_ms: now,
+        session_id: 1,
+        body: Some(Body::Metrics(block)),
+    };
+    let packet = encode(&envelope, Codec::Zstd).unwrap();
+    let gateway = w.gateway_mut("North Gate").id.clone();
+    let replies =
+        sitewarden_server::ingest::receive(&w.app, &gateway, Up::Metrics, &packet, w.now()).await.unwrap();
+    let ack: Ack = decode_message(&replies[0].1).unwrap();
+    assert_eq!((ack.epoch, ack.upto, ack.resend_from), (4242, 1, 0), "it is not sent again for ever");
 }
 
 async fn count(db: &Db, table: &str) -> i64 {
