@@ -50,6 +50,10 @@ pub enum Error {
 /// The offset below which a gateway's clock counts as right: a report's way may take this long.
 const OFFSET_TOLERATED_MS: i64 = 5_000;
 
+/// Where the history of a gateway ends that was taken for silent and has not said it yet: its next heartbeat
+/// does.
+const END_UNKNOWN: i64 = i64::MAX;
+
 /// What is known about the sender while one of its packets is applied.
 pub(crate) struct Sender<'a> {
     /// Whose packet.
@@ -115,10 +119,13 @@ async fn session(
     let birth = known.session_id.as_deref() != Some(&session_id);
     gateway::store::record_session(&mut tx, id, &session, now).await?;
     // A gateway that was taken for silent has a history to tell, even on the connection that it had.
-    if birth || !known.state.is_heard() {
+    if birth || !known.state.is_heard() || known.replay_to == Some(END_UNKNOWN) {
         let head = i64::try_from(session.head_seq).unwrap_or(i64::MAX);
-        let behind = (head > upto).then_some(head);
-        replay::set(&mut tx, id, behind, now).await?;
+        if head > upto {
+            replay::set(&mut tx, id, Some(head), now).await?;
+        } else {
+            touched.add(effect::caught_up(&mut tx, id, now).await?);
+        }
     }
     touched.add(effect::gateway_heard(&mut tx, id, now).await?);
     touched.add(Touched::tickets(page::step::plan(&mut tx, now).await?));
@@ -160,14 +167,19 @@ async fn envelope(
         let resend = u64::try_from(upto + 1).unwrap_or(1);
         return Ok((vec![(Down::Ack, ack(envelope.epoch, upto, resend, desired, now))], Touched::default()));
     }
+    let mut replay_to = known.replay_to;
+    if known.state == gateway::State::Silent && known.session_id.is_some() {
+        replay_to = Some(END_UNKNOWN);
+        replay::set(&mut tx, id, replay_to, now).await?;
+    }
     let mut touched = effect::gateway_heard(&mut tx, id, now).await?;
     if last > upto {
-        let current = known.replay_to.is_none_or(|to| upto >= to);
+        let current = replay_to.is_none_or(|to| upto >= to);
         let offset_ms = if offset.abs() > OFFSET_TOLERATED_MS { offset } else { 0 };
         let sender = Sender { id, epoch: epoch.clone(), offset_ms, now, current };
         touched.add(report::apply(app, &mut tx, &sender, up, envelope.clone(), upto, packet).await?);
         gateway::store::set_upto(&mut tx, id, envelope.epoch, last.unsigned_abs(), now).await?;
-        if known.replay_to.is_some_and(|to| last >= to) {
+        if replay_to.is_some_and(|to| last >= to) {
             touched.add(effect::caught_up(&mut tx, id, now).await?);
         }
         touched.add(Touched::tickets(page::step::plan(&mut tx, now).await?));

@@ -41,8 +41,10 @@ pub struct Gateway {
     core: Core,
     disk: BTreeMap<u64, Record>,
     conditions: BTreeMap<String, Condition>,
-    /// Whether packets get through.
+    /// Whether the connection stands.
     linked: bool,
+    /// Whether packets are lost on a connection that stands.
+    stalled: bool,
     /// Whether it has power.
     running: bool,
     will: Vec<u8>,
@@ -69,6 +71,7 @@ impl Gateway {
             disk: BTreeMap::new(),
             conditions: BTreeMap::new(),
             linked: false,
+            stalled: false,
             running: true,
             will: Vec::new(),
             sessions: 0,
@@ -81,9 +84,14 @@ impl Gateway {
         self.conditions.insert(device.to_owned(), condition);
     }
 
-    /// Whether the connection stands.
+    /// Whether packets get through.
     pub fn is_linked(&self) -> bool {
-        self.linked
+        self.linked && !self.stalled
+    }
+
+    /// The connection stands, but nothing gets through it, or does again.
+    pub fn stall(&mut self, stalled: bool) {
+        self.stalled = stalled;
     }
 
     /// The connection comes up.

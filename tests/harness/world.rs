@@ -235,6 +235,11 @@ impl World {
         self.deliver(&id, Up::Session, &will).await;
     }
 
+    /// Nothing gets through the site's uplink although the connection stands, or it does again.
+    pub fn stall(&mut self, site: &str, stalled: bool) {
+        self.gateway_mut(site).stall(stalled);
+    }
+
     /// The uplink is back.
     pub async fn reconnect(&mut self, site: &str) {
         let now = self.now();

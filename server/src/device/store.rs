@@ -379,14 +379,6 @@ pub async fn list_events(conn: &mut Conn, id: &str, before: i64, limit: i64) -> 
     .await
 }
 
-/// The gateway that a device hangs off, if the device is in service.
-pub async fn find_gateway(conn: &mut Conn, id: &str) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar("SELECT gateway_id FROM device WHERE id = $1 AND removed_at IS NULL")
-        .bind(id)
-        .fetch_optional(conn)
-        .await
-}
-
 /// The devices in service of a gateway.
 pub async fn list_ids(conn: &mut Conn, gateway: &GatewayId) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(

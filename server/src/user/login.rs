@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use super::password::Hashing;
 use super::store::{self, Account};
 use super::throttle::Throttle;
-use super::{AccountId, LOGIN_MAX, Role, SESSION_ABSOLUTE_MS, SESSION_TOUCH_MS, Scope, Viewer, session_stands};
+use super::{
+    AccountId, LOGIN_MAX, Role, SESSION_ABSOLUTE_MS, SESSION_TOUCH_MS, Scope, Viewer, session_stands,
+};
 use crate::db::Db;
 
 const WINDOW_MS: i64 = 15 * 60_000;

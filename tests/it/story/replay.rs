@@ -1,5 +1,11 @@
 //! What a gateway recorded while it was cut off becomes the true record, and pages only what still stands.
 
+use sitewarden_proto::envelope::{Codec, encode};
+use sitewarden_proto::topic::Up;
+use sitewarden_proto::wire::envelope::Body;
+use sitewarden_proto::wire::gap::Reason;
+use sitewarden_proto::wire::{Envelope, Gap};
+use sitewarden_server::ingest;
 use sitewarden_tests::database::Engine;
 use sitewarden_tests::stories;
 use sitewarden_tests::world::World;
@@ -7,7 +13,9 @@ use sitewarden_tests::world::World;
 stories![
     what_is_over_is_history,
     what_still_stands_is_paged_once,
-    a_clock_that_is_wrong_does_not_bend_the_record
+    a_clock_that_is_wrong_does_not_bend_the_record,
+    a_gap_counts_only_what_is_lost,
+    a_site_that_is_taken_for_silent_on_a_standing_connection_tells_history
 ];
 
 async fn what_is_over_is_history(engine: Engine) {
@@ -70,4 +78,45 @@ async fn a_clock_that_is_wrong_does_not_bend_the_record(engine: Engine) {
     let offsets: Vec<i64> =
         gateways["items"].as_array().unwrap().iter().filter_map(|g| g["clock_offset_ms"].as_i64()).collect();
     assert!(offsets.contains(&(-3 * 3_600_000)), "and the offset is shown: {offsets:?}");
+}
+
+async fn a_gap_counts_only_what_is_lost(engine: Engine) {
+    let mut w = World::usual(engine).await;
+    let id = w.gateway_mut("North Gate").id.clone();
+    // The first answer was lost, and the gap grew meanwhile.
+    for to_seq in [2, 5] {
+        let gap = Gap { from_seq: 1, to_seq, reason: Reason::QueueFull.into() };
+        let sent_at_ms = w.now().as_millisecond();
+        let body = Some(Body::Gap(gap));
+        let envelope =
+            Envelope { epoch: 8, first_seq: 1, count: to_seq as u32, sent_at_ms, session_id: 1, body };
+        let packet = encode(&envelope, Codec::None).unwrap();
+        ingest::receive(&w.app, &id, Up::Events, &packet, w.now()).await.unwrap();
+    }
+    let mut conn = w.app.db.read().await.unwrap();
+    let gaps: Vec<(i64, i64)> = sqlx::query_as("SELECT from_seq, to_seq FROM record_gap ORDER BY from_seq")
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(gaps, [(1, 2), (3, 5)]);
+}
+
+async fn a_site_that_is_taken_for_silent_on_a_standing_connection_tells_history(engine: Engine) {
+    let mut w = World::usual(engine).await;
+    w.device("North Gate", "cam-3").await;
+    w.stall("North Gate", true);
+    w.device_goes_down("cam-3");
+    w.forward_minutes(5).await;
+    w.device_comes_back("cam-3");
+    w.forward_minutes(5).await;
+    w.pager.expect("li.wei", &["#1001", "gw North Gate"]);
+    w.stall("North Gate", false);
+    w.forward_minutes(3).await;
+    w.pager.expect("li.wei", &["#1001", "over"]);
+    assert_eq!(w.state("cam-3").await, "ok");
+    assert_eq!(
+        w.story(1002).await,
+        ["opened", "fault_cleared", "closed"],
+        "nobody is woken for what is over"
+    );
 }
