@@ -41,16 +41,14 @@ pub(super) async fn replace(path: &Path, seal: Seal, bounds: Queue, now: Timesta
 fn put_aside(path: &Path, now: Timestamp) -> anyhow::Result<PathBuf> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let aside = path.with_file_name(format!("{name}.damaged-{}", now.as_second()));
-    if path.exists() {
-        std::fs::rename(path, &aside)?;
-    }
-    for tail in ["-wal", "-shm"] {
-        let side = path.with_file_name(format!("{name}{tail}"));
-        if side.exists() {
-            std::fs::rename(
-                &side,
-                aside.with_file_name(format!("{name}.damaged-{}{tail}", now.as_second())),
-            )?;
+    for tail in ["", "-wal", "-shm"] {
+        let from = path.with_file_name(format!("{name}{tail}"));
+        let to = path.with_file_name(format!("{name}.damaged-{}{tail}", now.as_second()));
+        match std::fs::rename(from, to) {
+            Ok(()) => {}
+            // The connection that found the damage may still be closing, and SQLite then removes its own logs.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
         }
     }
     let folder = path.parent().unwrap_or(Path::new("."));
