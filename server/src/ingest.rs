@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Touched};
 use crate::broker::Upstream;
 use crate::db::Conn;
-use crate::gateway::store::replay;
+use crate::gateway::store::{hex_u64, replay};
 use crate::gateway::{self, desired};
 use crate::page;
 
@@ -105,7 +105,7 @@ async fn session(
     let mut touched = Touched::default();
     let mut tx = app.db.write().await?;
     let known = replay::find_sender(&mut tx, id).await?.ok_or_else(|| Error::Unknown(id.clone()))?;
-    let session_id = hex(session.session_id);
+    let session_id = hex_u64(session.session_id);
     if !session.online {
         // The will of an old session says nothing about the one that took over.
         if known.session_id.as_deref() == Some(&session_id) && known.state == gateway::State::Online {
@@ -152,7 +152,7 @@ async fn envelope(
     now: Timestamp,
 ) -> Result<(Replies, Touched), Error> {
     let envelope = decode(packet)?;
-    let epoch = hex(envelope.epoch);
+    let epoch = hex_u64(envelope.epoch);
     let mut tx = app.db.write().await?;
     let known = replay::find_sender(&mut tx, id).await?.ok_or_else(|| Error::Unknown(id.clone()))?;
     let upto = upto(&mut tx, id, envelope.epoch).await?;
@@ -210,11 +210,6 @@ fn ack(epoch: u64, upto: i64, resend_from: u64, desired: u64, now: Timestamp) ->
         watch_seconds: 0,
     };
     encode_message(&ack, Codec::None).unwrap_or_default()
-}
-
-/// A random 64-bit number as it is stored: 16 hexadecimal digits, the same on both databases.
-pub fn hex(number: u64) -> String {
-    format!("{number:016x}")
 }
 
 /// Applies packets as they come, until told to stop; then what has been accepted is finished. The

@@ -85,6 +85,7 @@ CREATE TABLE incident (
   device_id TEXT REFERENCES device(id), code TEXT NOT NULL, severity TEXT NOT NULL, opened_at BIGINT NOT NULL,
   last_good_at BIGINT, first_bad_at BIGINT, recorded_at BIGINT NOT NULL, closed_at BIGINT, evidence TEXT NOT NULL, ticket_id TEXT);
 CREATE INDEX incident_open ON incident(closed_at, site_id);
+CREATE INDEX incident_by_ticket ON incident(ticket_id);
 CREATE UNIQUE INDEX incident_one_open ON incident(gateway_id, COALESCE(device_id, ''), code) WHERE closed_at IS NULL;
 
 CREATE TABLE ticket (
