@@ -39,3 +39,11 @@ test('ticks stand on whole hours and days of the site', () => {
   const week = axis.ticks(NOW - 168 * HOUR, NOW, 'Asia/Kathmandu', 'en-GB', 960);
   assert.ok(week.every((tick) => time.clock(tick.at, 'Asia/Kathmandu', 'en-GB') === '00:00:00'));
 });
+
+test('every span has times on its axis, wide and narrow', () => {
+  for (const hours of [1, 24, 168, 720]) for (const width of [300, 720]) {
+    const found = axis.ticks(NOW - hours * HOUR, NOW, 'Asia/Shanghai', 'en', width);
+    assert.ok(found.length >= 2, `${hours} h at ${width} px: ${found.length}`);
+  }
+  assert.deepEqual(axis.ticks(NOW - HOUR, NOW, 'Asia/Shanghai', 'en', 720).map((tick) => tick.text), ['02:20', '02:30', '02:40', '02:50', '03:00', '03:10']);
+});

@@ -5,10 +5,10 @@ import { clock, day } from '../time';
 export const AXIS_WIDTH = 56;
 const HOUR = 3_600_000;
 
-/** Whole hours or days of the site's zone between two instants, thinned to what fits. */
+/** Whole steps of the site's zone, ten minutes to days, between two instants, thinned to what fits. */
 export function ticks(from: number, to: number, zone: string, tag: string, width: number): { at: number; text: string }[] {
   const length = to - from;
-  const step = length <= 24 * HOUR ? 4 * HOUR : length <= 168 * HOUR ? 24 * HOUR : 120 * HOUR;
+  const step = length <= HOUR ? HOUR / 6 : length <= 24 * HOUR ? 4 * HOUR : length <= 168 * HOUR ? 24 * HOUR : 120 * HOUR;
   const shift = ahead(from, zone);
   const list: { at: number; text: string }[] = [];
   for (let at = Math.ceil((from + shift) / step) * step - shift; at < to; at += step) {
