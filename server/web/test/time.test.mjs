@@ -45,5 +45,6 @@ test('every span has times on its axis, wide and narrow', () => {
     const found = axis.ticks(NOW - hours * HOUR, NOW, 'Asia/Shanghai', 'en', width);
     assert.ok(found.length >= 2, `${hours} h at ${width} px: ${found.length}`);
   }
-  assert.deepEqual(axis.ticks(NOW - HOUR, NOW, 'Asia/Shanghai', 'en', 720).map((tick) => tick.text), ['02:20', '02:30', '02:40', '02:50', '03:00', '03:10']);
+  // 02:20 is so close to the edge that its label would be cut.
+  assert.deepEqual(axis.ticks(NOW - HOUR, NOW, 'Asia/Shanghai', 'en', 720).map((tick) => tick.text), ['02:30', '02:40', '02:50', '03:00', '03:10']);
 });
