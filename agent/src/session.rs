@@ -174,6 +174,7 @@ impl Session {
                 sent_at_ms: now.as_millisecond(),
                 session_id,
                 body: Some(body),
+                ..Envelope::default()
             };
             self.next = to + 1;
             self.in_flight.push_back((to, now));
@@ -215,6 +216,7 @@ impl Session {
                 sent_at_ms: now.as_millisecond(),
                 session_id,
                 body: Some(gap_body(from, to, gap::Reason::AlreadyDeleted)),
+                ..Envelope::default()
             });
         }
         self.begin_at(from.max(self.tail));

@@ -208,6 +208,7 @@ fn ack(epoch: u64, upto: i64, resend_from: u64, desired: u64, now: Timestamp) ->
         desired_config_version: desired,
         oldest_wire_version: u32::from(limits::OLDEST_WIRE_VERSION),
         watch_seconds: 0,
+        refused_from: 0,
     };
     encode_message(&ack, Codec::None).unwrap_or_default()
 }

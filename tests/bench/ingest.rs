@@ -111,6 +111,7 @@ fn packet(devices: &[String], start: i64, block: u64) -> Vec<u8> {
         sent_at_ms: start + (block as i64 + 1) * MINUTES * 60_000,
         session_id: 1,
         body: Some(Body::Metrics(build(&series).expect("a block"))),
+        ..Envelope::default()
     };
     encode(&envelope, Codec::Zstd).expect("a packet")
 }

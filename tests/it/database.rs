@@ -113,6 +113,7 @@ async fn a_block_that_names_a_series_twice_is_taken_once_and_for_all(engine: Eng
         sent_at_ms: now,
         session_id: 1,
         body: Some(Body::Metrics(block)),
+        ..Envelope::default()
     };
     let packet = encode(&envelope, Codec::Zstd).unwrap();
     let gateway = w.gateway_mut("North Gate").id.clone();

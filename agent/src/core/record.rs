@@ -39,6 +39,8 @@ impl Core {
             queue_bytes: self.stats.queue_bytes,
             dropped_records: self.stats.dropped_records,
             clock_synchronised: !self.clock_is_guess,
+            refused_packets: self.stats.refused_packets,
+            ..Birth::default()
         };
         envelope::encode_message(&birth, Codec::None).unwrap_or_default()
     }

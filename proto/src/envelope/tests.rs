@@ -17,6 +17,7 @@ fn envelope(count: u32, body: Body) -> Envelope {
         sent_at_ms: 1_790_000_000_123,
         session_id: 7,
         body: Some(body),
+        ..Envelope::default()
     }
 }
 
@@ -144,6 +145,7 @@ fn session() -> Session {
         queue_bytes: 1000,
         dropped_records: 0,
         clock_synchronised: true,
+        ..Session::default()
     }
 }
 

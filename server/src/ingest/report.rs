@@ -179,6 +179,7 @@ async fn record_gap(conn: &mut Conn, sender: &Sender<'_>, gap: &Gap) -> Result<(
         Reason::TooOld => "too_old",
         Reason::Corrupt => "corrupt",
         Reason::AlreadyDeleted => "already_deleted",
+        Reason::Refused => "refused",
         Reason::Unspecified => "unknown",
     };
     let number = |seq| i64::try_from(seq).unwrap_or(i64::MAX);

@@ -88,8 +88,15 @@ async fn a_gap_counts_only_what_is_lost(engine: Engine) {
         let gap = Gap { from_seq: 1, to_seq, reason: Reason::QueueFull.into() };
         let sent_at_ms = w.now().as_millisecond();
         let body = Some(Body::Gap(gap));
-        let envelope =
-            Envelope { epoch: 8, first_seq: 1, count: to_seq as u32, sent_at_ms, session_id: 1, body };
+        let envelope = Envelope {
+            epoch: 8,
+            first_seq: 1,
+            count: to_seq as u32,
+            sent_at_ms,
+            session_id: 1,
+            body,
+            clock: 0,
+        };
         let packet = encode(&envelope, Codec::None).unwrap();
         ingest::receive(&w.app, &id, Up::Events, &packet, w.now()).await.unwrap();
     }
