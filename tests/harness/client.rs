@@ -49,6 +49,12 @@ impl Client {
         Self { router, cookie: String::new(), csrf: String::new(), from: ([127, 0, 0, 1], 40_000).into() }
     }
 
+    /// The same caller at the door of a server that has started again.
+    #[must_use]
+    pub fn at(&self, router: axum::Router) -> Self {
+        Self { router, ..self.clone() }
+    }
+
     /// Signs in.
     pub async fn sign_in(&self, login: &str, password: &str) -> Self {
         let answer = self.post("/api/v1/session", &json!({ "login": login, "password": password })).await;

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sitewarden_agent::core::{Command, Core, Kept, Setup};
+use sitewarden_agent::core::{Command, Core, Setup};
 use sitewarden_agent::probe::{Finding, Outcome, OutcomeState};
-use sitewarden_agent::session::Record;
 use sitewarden_proto::id::GatewayId;
 use sitewarden_proto::topic::{Down, Up};
+
+pub mod disk;
+
+use disk::Disk;
 
 /// How a device answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +41,10 @@ pub enum Condition {
 pub struct Gateway {
     /// Its id.
     pub id: GatewayId,
+    /// What survives a restart.
+    pub disk: Disk,
     core: Core,
-    disk: BTreeMap<u64, Record>,
+    command_key: Vec<u8>,
     conditions: BTreeMap<String, Condition>,
     /// Whether the connection stands.
     linked: bool,
@@ -56,19 +61,12 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway that was just enrolled and has not connected yet.
     pub fn new(id: GatewayId, command_key: Vec<u8>, now: Timestamp, behind_ms: i64) -> Self {
-        let setup = Setup {
-            gateway: id.clone(),
-            local: Vec::new(),
-            heartbeat: Duration::from_secs(30),
-            block: Duration::from_secs(300),
-            command_key,
-            spare_epoch: 99,
-            kept: Kept { epoch: 7, tail: 1, head: 0, ..Kept::default() },
-        };
+        let disk = Disk::new(7);
         Self {
+            core: wake(&id, &disk, &command_key, own(now, behind_ms)),
             id,
-            core: Core::new(own(now, behind_ms), setup),
-            disk: BTreeMap::new(),
+            disk,
+            command_key,
             conditions: BTreeMap::new(),
             linked: false,
             stalled: false,
@@ -122,6 +120,13 @@ impl Gateway {
         self.connect(now);
     }
 
+    /// The agent is killed and starts again: what it had not committed is gone, and so is the connection.
+    pub fn restart(&mut self, now: Timestamp) -> Vec<u8> {
+        self.linked = false;
+        self.core = wake(&self.id, &self.disk, &self.command_key, self.own(now));
+        std::mem::take(&mut self.will)
+    }
+
     /// What the server answered.
     pub fn receive(&mut self, now: Timestamp, down: Down, bytes: &[u8]) {
         let now = self.own(now);
@@ -145,19 +150,18 @@ impl Gateway {
                     self.core.handle_outcome(now, &device, &check, outcome);
                 }
                 Command::Append(batch) => {
-                    let head = batch.records.last().map(|record| record.last);
-                    self.disk.extend(batch.records.into_iter().map(|record| (record.seq, record)));
-                    if let Some(head) = head {
-                        self.core.handle_appended(head);
-                    }
+                    let head = self.disk.append(batch);
+                    let (records, bytes) = (self.disk.waiting() as u64, self.disk.bytes() as u64);
+                    self.core.handle_queue(records, bytes, self.disk.dropped());
+                    self.core.handle_appended(head);
                 }
                 Command::Read { from } => {
-                    let records: Vec<Record> = self.disk.range(from..).map(|(_, r)| r.clone()).collect();
-                    self.core.handle_records(now, &records);
+                    self.core.handle_records(now, &self.disk.read(from));
                 }
                 Command::Send { up, bytes } => packets.push((up, bytes)),
-                Command::Delete { upto } => self.disk.retain(|seq, _| *seq > upto),
-                Command::NewEpoch { .. } | Command::RaiseFloor { .. } => {}
+                Command::Delete { upto } => self.disk.delete(upto),
+                Command::NewEpoch { epoch } => self.disk.new_epoch(epoch),
+                Command::RaiseFloor { .. } => {}
             }
         }
         packets
@@ -165,7 +169,7 @@ impl Gateway {
 
     /// How many records wait for the server.
     pub fn waiting(&self) -> usize {
-        self.disk.len()
+        self.disk.waiting()
     }
 
     fn own(&self, now: Timestamp) -> Timestamp {
@@ -198,6 +202,20 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The agent's mind as it wakes up with what is on its disk.
+fn wake(id: &GatewayId, disk: &Disk, command_key: &[u8], now: Timestamp) -> Core {
+    let setup = Setup {
+        gateway: id.clone(),
+        local: Vec::new(),
+        heartbeat: Duration::from_secs(30),
+        block: Duration::from_secs(300),
+        command_key: command_key.to_vec(),
+        spare_epoch: 99,
+        kept: disk.kept(),
+    };
+    Core::new(now, setup)
 }
 
 fn own(now: Timestamp, behind_ms: i64) -> Timestamp {

@@ -26,6 +26,8 @@ use crate::database::Database as Fresh;
 use crate::gateway::{Condition, Gateway};
 use crate::pager::Pager;
 
+mod long;
+
 /// The password of everybody in a story.
 pub const PASSWORD: &str = "copper otter lantern";
 /// One step of a story's time.
@@ -45,8 +47,8 @@ pub struct World {
     gateways: BTreeMap<String, Gateway>,
     devices: BTreeMap<String, (String, String)>,
     sites: BTreeMap<String, String>,
-    _database: Fresh,
-    _folder: TempDir,
+    database: Fresh,
+    folder: TempDir,
 }
 
 impl World {
@@ -94,8 +96,8 @@ impl World {
             gateways: BTreeMap::new(),
             devices: BTreeMap::new(),
             sites: BTreeMap::new(),
-            _database: database,
-            _folder: folder,
+            database,
+            folder,
         }
     }
 
@@ -264,8 +266,14 @@ impl World {
 
     /// Lets everything that is due now happen.
     pub async fn settle(&mut self) {
+        self.exchange(50).await;
+        self.engine.cycle(&self.app, self.now()).await;
+    }
+
+    /// Gateways and server talk to and fro, `rounds` times at most.
+    pub async fn exchange(&mut self, rounds: usize) {
         let now = self.now();
-        for _ in 0..50 {
+        for _ in 0..rounds {
             let mut quiet = true;
             let names: Vec<String> = self.gateways.keys().cloned().collect();
             for name in names {
@@ -286,7 +294,6 @@ impl World {
                 break;
             }
         }
-        self.engine.cycle(&self.app, now).await;
     }
 
     async fn deliver(&self, id: &GatewayId, up: Up, bytes: &[u8]) -> ingest::Replies {
