@@ -11,6 +11,7 @@ use crate::broker::Registry;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::Db;
+use crate::ingest::Memory;
 use crate::keys::Keys;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -39,6 +40,8 @@ pub struct Inner {
     pub gateways: Registry,
     /// Rings when the engine has something to do before its next tick.
     pub wake: Notify,
+    /// What ingest remembers between packets.
+    pub ingest: Memory,
 }
 
 impl App {

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use sitewarden_proto::id::GatewayId;
 use sitewarden_proto::topic::Up;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use registry::{Refusal, Registry, Standing};
 
+use crate::clock::Clock;
 use crate::config::Limits;
 use crate::tls::read_identity;
 
@@ -48,6 +50,8 @@ pub struct Upstream {
     pub up: Up,
     /// The payload as it came.
     pub bytes: Bytes,
+    /// When it was read from the wire; what it waits for afterwards bends no times.
+    pub received_at: Timestamp,
 }
 
 /// What the front end needs from the rest of the server.
@@ -57,6 +61,8 @@ pub struct Door {
     pub tls: Arc<ServerConfig>,
     /// Who may connect, who is connected, and the counters.
     pub registry: Registry,
+    /// What payloads are stamped with.
+    pub clock: Clock,
     /// Where payloads go.
     pub upstream: mpsc::Sender<Upstream>,
     /// Bounds.

@@ -78,12 +78,6 @@ pub fn bound_heartbeat(announced_s: i64) -> i64 {
     announced_s.clamp(i64::from(*HEARTBEAT_S.start()), i64::from(*HEARTBEAT_S.end()))
 }
 
-/// How far a gateway's clock is ahead of the server's, milliseconds. Includes the transport's delay, which
-/// is small against what makes a clock count as wrong.
-pub fn clock_offset_ms(sent_at_ms: i64, received_at: Timestamp) -> i64 {
-    sent_at_ms.saturating_sub(received_at.as_millisecond())
-}
-
 /// A new gateway's id: sorts by time, fits the wire's rule.
 pub fn new_id(now: Timestamp) -> sitewarden_proto::id::GatewayId {
     let uuid = crate::id::uuid_v7(now);
@@ -112,12 +106,6 @@ mod tests {
             assert_eq!(State::parse(state.as_str()), Some(state));
         }
         assert_eq!(State::parse("fine"), None);
-    }
-
-    #[test]
-    fn an_offset_is_positive_when_the_gateway_is_ahead() {
-        assert_eq!(clock_offset_ms(at(5).as_millisecond(), at(0)), 5000);
-        assert_eq!(clock_offset_ms(i64::MIN, at(0)), i64::MIN);
     }
 
     #[test]

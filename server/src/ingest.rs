@@ -5,6 +5,7 @@
 //! known is acknowledged again; what leaves a hole is answered with where to resend from. A gateway
 //! speaks for itself: what it says about another's devices is dropped and counted.
 
+pub mod clocks;
 pub mod effect;
 mod report;
 
@@ -24,6 +25,8 @@ use crate::db::Conn;
 use crate::gateway::store::{hex_u64, replay};
 use crate::gateway::{self, desired};
 use crate::page;
+
+use clocks::{Clocks, Name, correction};
 
 /// Why a packet was not applied.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +50,16 @@ pub enum Error {
     Database(#[from] sqlx::Error),
 }
 
-/// The offset below which a gateway's clock counts as right: a report's way may take this long.
-const OFFSET_TOLERATED_MS: i64 = 5_000;
-
 /// Where the history of a gateway ends that was taken for silent and has not said it yet: its next heartbeat
 /// does.
 const END_UNKNOWN: i64 = i64::MAX;
+
+/// What ingest remembers between packets. Losing it costs no fact.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// How far the clocks of gateways are off.
+    pub clocks: Clocks,
+}
 
 /// What is known about the sender while one of its packets is applied.
 pub(crate) struct Sender<'a> {
@@ -78,7 +85,8 @@ impl Sender<'_> {
 /// Answers to a packet, for the gateway that sent it.
 pub type Replies = Vec<(Down, Vec<u8>)>;
 
-/// Applies one packet. After it returned, everything in it is committed, and the answers may be sent.
+/// Applies one packet that is received at this moment. After it returned, everything in it is committed, and
+/// the answers may be sent.
 pub async fn receive(
     app: &App,
     gateway: &GatewayId,
@@ -86,10 +94,21 @@ pub async fn receive(
     packet: &[u8],
     now: Timestamp,
 ) -> Result<Replies, Error> {
+    apply(app, gateway, up, packet, now, now).await
+}
+
+async fn apply(
+    app: &App,
+    gateway: &GatewayId,
+    up: Up,
+    packet: &[u8],
+    received_at: Timestamp,
+    now: Timestamp,
+) -> Result<Replies, Error> {
     let (replies, touched) = match up {
-        Up::Session => session(app, gateway, decode_message(packet)?, now).await?,
+        Up::Session => session(app, gateway, decode_message(packet)?, received_at, now).await?,
         Up::Events | Up::Metrics | Up::CommandResult | Up::ReportedConfig | Up::Discovered => {
-            envelope(app, gateway, up, packet, now).await?
+            envelope(app, gateway, up, packet, received_at, now).await?
         }
     };
     app.touched(&touched);
@@ -100,6 +119,7 @@ async fn session(
     app: &App,
     id: &GatewayId,
     session: wire::Session,
+    received_at: Timestamp,
     now: Timestamp,
 ) -> Result<(Replies, Touched), Error> {
     let mut touched = Touched::default();
@@ -117,7 +137,9 @@ async fn session(
     }
     let upto = upto(&mut tx, id, session.epoch).await?;
     let birth = known.session_id.as_deref() != Some(&session_id);
-    gateway::store::record_session(&mut tx, id, &session, now).await?;
+    let name = Name { session: session.session_id, clock: session.clock };
+    let offset = app.ingest.clocks.observe(id, name, session.sent_at_ms, received_at);
+    gateway::store::record_session(&mut tx, id, &session, offset.saturating_neg(), received_at).await?;
     // A gateway that was taken for silent has a history to tell, even on the connection that it had.
     if birth || !known.state.is_heard() || known.replay_to == Some(END_UNKNOWN) {
         let head = i64::try_from(session.head_seq).unwrap_or(i64::MAX);
@@ -149,6 +171,7 @@ async fn envelope(
     id: &GatewayId,
     up: Up,
     packet: &[u8],
+    received_at: Timestamp,
     now: Timestamp,
 ) -> Result<(Replies, Touched), Error> {
     let envelope = decode(packet)?;
@@ -157,8 +180,9 @@ async fn envelope(
     let known = replay::find_sender(&mut tx, id).await?.ok_or_else(|| Error::Unknown(id.clone()))?;
     let upto = upto(&mut tx, id, envelope.epoch).await?;
     let desired = desired_version(&mut tx, id).await?;
-    let offset = now.as_millisecond().saturating_sub(envelope.sent_at_ms);
-    gateway::store::record_heard(&mut tx, id, now, -offset).await?;
+    let name = Name { session: envelope.session_id, clock: envelope.clock };
+    let offset = app.ingest.clocks.observe(id, name, envelope.sent_at_ms, received_at);
+    gateway::store::record_heard(&mut tx, id, received_at, offset.saturating_neg()).await?;
     let first = i64::try_from(envelope.first_seq).unwrap_or(i64::MAX);
     let last = first.saturating_add(i64::from(envelope.count)).saturating_sub(1);
     if first > upto + 1 {
@@ -175,7 +199,7 @@ async fn envelope(
     let mut touched = effect::gateway_heard(&mut tx, id, now).await?;
     if last > upto {
         let current = replay_to.is_none_or(|to| upto >= to);
-        let offset_ms = if offset.abs() > OFFSET_TOLERATED_MS { offset } else { 0 };
+        let offset_ms = correction(offset);
         let sender = Sender { id, epoch: epoch.clone(), offset_ms, now, current };
         touched.add(report::apply(app, &mut tx, &sender, up, envelope.clone(), upto, packet).await?);
         gateway::store::set_upto(&mut tx, id, envelope.epoch, last.unsigned_abs(), now).await?;
@@ -234,7 +258,7 @@ async fn one(app: &App, packet: &Upstream) {
     let mut wait = Duration::from_millis(100);
     for attempt in 1.. {
         let now = app.clock.now();
-        match receive(app, &packet.gateway, packet.up, &packet.bytes, now).await {
+        match apply(app, &packet.gateway, packet.up, &packet.bytes, packet.received_at, now).await {
             Ok(replies) => {
                 for (down, bytes) in replies {
                     app.gateways.send(&packet.gateway, down, bytes).await;

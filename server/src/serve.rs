@@ -72,6 +72,7 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
         Ok(Door {
             tls: app.keys.ca().wire_config(&hosts, now)?,
             registry: app.gateways.clone(),
+            clock: app.clock.clone(),
             upstream,
             limits: app.config.limits,
         })
@@ -148,6 +149,7 @@ async fn prepare(mut config: Config, listeners: &Listeners) -> Result<App> {
         metrics: Metrics::default(),
         gateways: Registry::new(),
         wake: Notify::new(),
+        ingest: ingest::Memory::default(),
     });
     if let Some(secret) = first_administrator(&app).await? {
         println!("First start. Until the password is changed, only this machine may sign in.");

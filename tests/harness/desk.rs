@@ -9,6 +9,7 @@ use sitewarden_server::clock::Clock;
 use sitewarden_server::config::Config;
 use sitewarden_server::customer::CustomerId;
 use sitewarden_server::db::Db;
+use sitewarden_server::ingest::Memory;
 use sitewarden_server::keys::Keys;
 use sitewarden_server::live::Live;
 use sitewarden_server::metrics::Metrics;
@@ -60,6 +61,7 @@ impl Desk {
             metrics: Metrics::default(),
             gateways: Registry::new(),
             wake: Notify::new(),
+            ingest: Memory::default(),
         });
         Self { router: router::router(app.clone()), app, _database: database, _folder: folder }
     }

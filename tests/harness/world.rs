@@ -70,6 +70,7 @@ impl World {
             metrics: Metrics::default(),
             gateways: Registry::new(),
             wake: tokio::sync::Notify::new(),
+            ingest: ingest::Memory::default(),
             config,
         });
         let mut tx = app.db.write().await.expect("a transaction");

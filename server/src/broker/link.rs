@@ -129,7 +129,8 @@ impl<'d> Link<'d> {
             self.say_goodbye(reason_code, text).await;
         }
         if let (true, Some(bytes)) = (will_due, will) {
-            let will = Upstream { gateway, up: Up::Session, bytes };
+            let received_at = self.door.clock.now();
+            let will = Upstream { gateway, up: Up::Session, bytes, received_at };
             // Fails only when ingest has ended, and then the server is stopping.
             let _ = self.door.upstream.send(will).await;
         }
@@ -244,7 +245,12 @@ impl<'d> Link<'d> {
                 return self.acknowledge(id, rules::FOREIGN_TOPIC).map(|()| None);
             }
         };
-        let payload = Upstream { gateway: self.identity.gateway.clone(), up, bytes: publish.payload };
+        let payload = Upstream {
+            gateway: self.identity.gateway.clone(),
+            up,
+            bytes: publish.payload,
+            received_at: self.door.clock.now(),
+        };
         tokio::select! {
             biased;
             () = talk.shutdown.cancelled() => return Ok(Some(End::Shutdown)),

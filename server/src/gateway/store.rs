@@ -11,7 +11,7 @@ use crate::db::Conn;
 use crate::tls::Issued;
 use crate::user::Scope;
 
-use super::{State, bound_heartbeat, clock_offset_ms};
+use super::{State, bound_heartbeat};
 
 pub mod command;
 pub mod replay;
@@ -150,11 +150,13 @@ pub async fn set_state(conn: &mut Conn, id: &GatewayId, state: State, now: Times
 }
 
 /// Takes down what a birth or a heartbeat says. A birth (a session id not seen before) also says which
-/// configuration the gateway runs, so that one that lost its data folder is told again.
+/// configuration the gateway runs, so that one that lost its data folder is told again. `ahead_ms` is by how
+/// much its clock is ahead.
 pub async fn record_session(
     conn: &mut Conn,
     id: &GatewayId,
     session: &Session,
+    ahead_ms: i64,
     received_at: Timestamp,
 ) -> sqlx::Result<()> {
     let version: String = session.agent_version.chars().take(64).collect();
@@ -169,7 +171,7 @@ pub async fn record_session(
     .bind(session.config_version as i64)
     .bind(session.started_at_ms)
     .bind(hex_u64(session.epoch))
-    .bind(clock_offset_ms(session.sent_at_ms, received_at))
+    .bind(ahead_ms)
     .bind(bound_heartbeat(i64::from(session.heartbeat_s)))
     .bind(version)
     .bind(i64::from(session.wire_version))

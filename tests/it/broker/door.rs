@@ -10,6 +10,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use sitewarden_proto::id::GatewayId;
 use sitewarden_server::broker::{self, Door, Refusal, Registry, Standing, Upstream};
+use sitewarden_server::clock::Clock;
 use sitewarden_server::config::Limits;
 use sitewarden_server::tls::Ca;
 use sitewarden_tests::until;
@@ -57,7 +58,7 @@ impl Site {
         let (sender, upstream) = mpsc::channel(length);
         let (registry, stop) = (Registry::new(), CancellationToken::new());
         let tls = ca.wire_config(&[], now()).unwrap();
-        let door = Door { tls, registry: registry.clone(), upstream: sender, limits };
+        let door = Door { tls, registry: registry.clone(), clock: Clock::System, upstream: sender, limits };
         tokio::spawn(broker::run(listener, door, stop.clone()));
         Self { port, registry, ca, folder: tempfile::tempdir().unwrap(), upstream, stop }
     }
