@@ -73,6 +73,7 @@ impl World {
             metrics: Metrics::default(),
             gateways: Registry::new(),
             wake: tokio::sync::Notify::new(),
+            ingest: sitewarden_server::ingest::Memory::default(),
             config: self.app.config.clone(),
         });
         self.engine = Engine::new(&self.app, now).expect("an engine");
