@@ -9,13 +9,14 @@
 //! far as MQTT allows, and a counter.
 
 mod codec;
+mod conduct;
+mod line;
 mod link;
 mod registry;
 mod rules;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use registry::{Refusal, Registry, Standing};
 
+use self::line::{Line, Turn};
+use self::link::{Greeting, Link};
 use crate::clock::Clock;
 use crate::config::Limits;
 use crate::tls::read_identity;
@@ -42,7 +45,7 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// One payload from a gateway whose identity and topic were checked.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Upstream {
     /// Who sent it.
     pub gateway: GatewayId,
@@ -52,6 +55,8 @@ pub struct Upstream {
     pub bytes: Bytes,
     /// When it was read from the wire; what it waits for afterwards bends no times.
     pub received_at: Timestamp,
+    /// One of the gateway's few places in the channel; free again when this is dropped, after the commit.
+    pub place: Option<OwnedSemaphorePermit>,
 }
 
 /// What the front end needs from the rest of the server.
@@ -71,11 +76,8 @@ pub struct Door {
 
 /// Accepts gateways until `shutdown`, then says goodbye to each and returns.
 pub async fn run(listener: TcpListener, door: Door, shutdown: CancellationToken) {
-    let stages = Stages {
-        handshakes: Arc::new(Semaphore::new(door.limits.handshakes)),
-        gateways: Arc::new(Semaphore::new(door.limits.gateways)),
-        addresses: Addresses::new(door.limits.handshakes_per_address),
-    };
+    let line = Line::new(&door.limits);
+    let seats = Arc::new(Semaphore::new(door.limits.gateways));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -89,7 +91,13 @@ pub async fn run(listener: TcpListener, door: Door, shutdown: CancellationToken)
                 }
             }
             accepted = listener.accept() => match accepted {
-                Ok((socket, peer)) => admit(socket, peer, &door, &stages, &mut connections, &shutdown),
+                Ok((socket, peer)) => match line.enter(peer.ip()) {
+                    Ok(turn) => {
+                        let (door, seats, shutdown) = (door.clone(), Arc::clone(&seats), shutdown.clone());
+                        connections.spawn(connection(socket, peer, door, turn, seats, shutdown));
+                    }
+                    Err(refusal) => door.registry.refused(refusal),
+                },
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a gateway; raise the limit of open files if this repeats");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -100,121 +108,71 @@ pub async fn run(listener: TcpListener, door: Door, shutdown: CancellationToken)
     while connections.join_next().await.is_some() {}
 }
 
-/// The bounds that a connection passes one after the other.
-struct Stages {
-    handshakes: Arc<Semaphore>,
-    gateways: Arc<Semaphore>,
-    addresses: Addresses,
-}
-
-/// Gives a fresh socket its own task, or drops it when too many are under way.
-fn admit(
-    socket: TcpStream,
-    peer: SocketAddr,
-    door: &Door,
-    stages: &Stages,
-    connections: &mut JoinSet<()>,
-    shutdown: &CancellationToken,
-) {
-    let Ok(handshake) = Arc::clone(&stages.handshakes).try_acquire_owned() else {
-        return door.registry.refused(Refusal::TooManyHandshakes);
-    };
-    let Some(address) = stages.addresses.enter(peer.ip()) else {
-        return door.registry.refused(Refusal::TooManyFromAddress);
-    };
-    let (door, gateways, shutdown) = (door.clone(), Arc::clone(&stages.gateways), shutdown.clone());
-    connections.spawn(async move {
-        let limits = (handshake, address);
-        if let Err(refusal) = connection(socket, &door, limits, gateways, shutdown).await {
-            door.registry.refused(refusal);
-            tracing::debug!(%peer, refusal = refusal.as_str(), "a connection of the gateways' door ended");
-        }
-    });
-}
-
 /// One connection from its first byte to its last.
 async fn connection(
     socket: TcpStream,
-    door: &Door,
-    limits: (OwnedSemaphorePermit, Address),
-    gateways: Arc<Semaphore>,
+    peer: SocketAddr,
+    door: Door,
+    turn: Turn,
+    seats: Arc<Semaphore>,
     shutdown: CancellationToken,
-) -> Result<(), Refusal> {
-    // Small packets, answered at once: waiting for more to send only adds delay.
-    let _ = socket.set_nodelay(true);
-    let handshake = TlsAcceptor::from(Arc::clone(&door.tls)).accept(socket);
-    let stream = tokio::select! {
-        () = shutdown.cancelled() => return Ok(()),
-        done = tokio::time::timeout(HANDSHAKE_LIMIT, handshake) => done
-            .map_err(|_late| Refusal::HandshakeLate)?
-            .map_err(|_failed| Refusal::HandshakeFailed)?,
-    };
-    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let identity = certificate.and_then(|der| read_identity(der).ok()).ok_or(Refusal::Certificate)?;
-    let mut link = link::Link::new(stream, door, identity);
-    let connect = link.greet().await?;
-    drop(limits);
-    let Ok(_seat) = gateways.try_acquire_owned() else {
-        return link.refuse(Refusal::TooManyGateways).await;
-    };
-    link.serve(connect, shutdown).await
-}
-
-/// Handshakes under way by address.
-#[derive(Clone)]
-struct Addresses {
-    limit: usize,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
-}
-
-/// A place among the handshakes of one address; gives it back when dropped.
-struct Address {
-    ip: IpAddr,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
-}
-
-impl Addresses {
-    fn new(limit: usize) -> Self {
-        Self { limit, counts: Arc::default() }
-    }
-
-    fn enter(&self, ip: IpAddr) -> Option<Address> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(ip).or_default();
-        if *count >= self.limit {
-            return None;
-        }
-        *count += 1;
-        Some(Address { ip, counts: Arc::clone(&self.counts) })
-    }
-}
-
-impl Drop for Address {
-    fn drop(&mut self) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.ip);
+) {
+    // What only the handshake needs lies in a box of its own and is gone when the connection stands.
+    let (refusal, gateway) = match Box::pin(greeted(socket, &door, turn, &seats, &shutdown)).await {
+        Ok(None) => return,
+        Ok(Some((link, greeting, _seat))) => {
+            let gateway = link.gateway().clone();
+            match link.serve(greeting, shutdown).await {
+                Ok(()) => return,
+                Err(refusal) => (refusal, Some(gateway)),
             }
         }
+        Err(refused) => refused,
+    };
+    match &gateway {
+        // Counted when it happened.
+        Some(_) if matches!(refusal, Refusal::Quota | Refusal::TakenOver) => {}
+        Some(gateway) => {
+            door.registry.refused_of(gateway, refusal, &door.limits);
+        }
+        None => door.registry.refused(refusal),
     }
+    let gateway = gateway.as_ref().map_or("", GatewayId::as_str);
+    tracing::debug!(%peer, gateway, refusal = refusal.as_str(), "a connection of the gateways' door ended");
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_gets_its_places_back() {
-        let addresses = Addresses::new(2);
-        let ip = IpAddr::from([192, 0, 2, 1]);
-        let (first, second) = (addresses.enter(ip), addresses.enter(ip));
-        assert!(first.is_some() && second.is_some() && addresses.enter(ip).is_none());
-        assert!(addresses.enter(IpAddr::from([192, 0, 2, 2])).is_some());
-        drop(first);
-        assert!(addresses.enter(ip).is_some());
-        drop(second);
-        assert!(addresses.counts.lock().unwrap().is_empty());
+/// From TCP to an accepted CONNECT and a seat; nothing when the server stops meanwhile. A refusal comes with
+/// the gateway, once that is known.
+async fn greeted<'d>(
+    socket: TcpStream,
+    door: &'d Door,
+    turn: Turn,
+    seats: &Arc<Semaphore>,
+    shutdown: &CancellationToken,
+) -> Result<Option<(Link<'d>, Greeting, OwnedSemaphorePermit)>, (Refusal, Option<GatewayId>)> {
+    // Small packets, answered at once: waiting for more to send only adds delay.
+    let _ = socket.set_nodelay(true);
+    let nobody = |refusal| (refusal, None);
+    let handshake = async {
+        let turn = turn.come().await?;
+        let accepting = TlsAcceptor::from(Arc::clone(&door.tls)).accept(socket);
+        let stream = tokio::time::timeout(HANDSHAKE_LIMIT, accepting).await;
+        let stream = stream.map_err(|_late| Refusal::HandshakeLate)?;
+        Ok((stream.map_err(|_failed| Refusal::HandshakeFailed)?, turn))
+    };
+    let (stream, _turn) = tokio::select! {
+        () = shutdown.cancelled() => return Ok(None),
+        done = handshake => done.map_err(nobody)?,
+    };
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let identity = certificate.and_then(|der| read_identity(der).ok());
+    let identity = identity.ok_or(Refusal::Certificate).map_err(nobody)?;
+    let gateway = identity.gateway.clone();
+    let known = |refusal| (refusal, Some(gateway.clone()));
+    let mut link = Link::new(stream, door, identity);
+    let greeting = link.greet().await.map_err(known)?;
+    match Arc::clone(seats).try_acquire_owned() {
+        Ok(seat) => Ok(Some((link, greeting, seat))),
+        Err(_) => Err(known(link.refuse(Refusal::TooManyGateways).await)),
     }
 }

@@ -125,8 +125,18 @@ pub struct Limits {
     pub gateways: usize,
     /// TLS handshakes under way at once, from everywhere.
     pub handshakes: usize,
-    /// TLS handshakes under way at once, from one address.
+    /// TLS handshakes under way at once, from one address. More of them wait for their turn.
     pub handshakes_per_address: usize,
+    /// Bytes a second of one gateway; ten seconds' worth may come at once. What is faster is slowed down.
+    pub gateway_bytes_per_s: u32,
+    /// Packets a second of one gateway; ten seconds' worth may come at once. What is faster is slowed down.
+    pub gateway_packets_per_s: u32,
+    /// Packets of one gateway that may be refused in a minute; more, and it is locked out for a while.
+    pub gateway_refusals_per_min: u32,
+    /// Seconds in which a packet that has begun must be whole.
+    pub packet_s: u32,
+    /// Connections to the page and the API at once; more are closed at once.
+    pub http_connections: usize,
 }
 
 impl Default for Config {
@@ -171,7 +181,16 @@ impl Default for Retention {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { gateways: 4096, handshakes: 256, handshakes_per_address: 16 }
+        Self {
+            gateways: 4096,
+            handshakes: 256,
+            handshakes_per_address: 16,
+            gateway_bytes_per_s: 1 << 20,
+            gateway_packets_per_s: 200,
+            gateway_refusals_per_min: 60,
+            packet_s: 60,
+            http_connections: 2048,
+        }
     }
 }
 
@@ -277,9 +296,18 @@ impl Config {
         {
             return refuse("retention", "must keep at least one day of everything");
         }
-        if self.limits.gateways == 0 || self.limits.handshakes == 0 || self.limits.handshakes_per_address == 0
-        {
+        let limits = self.limits;
+        let counts =
+            [limits.gateways, limits.handshakes, limits.handshakes_per_address, limits.http_connections];
+        if counts.contains(&0) || [limits.packet_s, limits.gateway_refusals_per_min].contains(&0) {
             return refuse("limits", "of zero would let nobody in: write at least 1");
+        }
+        if limits.gateway_bytes_per_s < 4096 || limits.gateway_packets_per_s == 0 {
+            return refuse(
+                "limits",
+                "would slow a gateway down to nothing: write `gateway_bytes_per_s` of at least 4096 and \
+                 `gateway_packets_per_s` of at least 1",
+            );
         }
         Ok(())
     }
@@ -371,6 +399,8 @@ mod tests {
         check_error("database = \"mysql://x\"\n", "sqlite:");
         check_error("[mqtt]\nadvertise = \"here\"\n", "host:port");
         check_error("[mqtt]\nheartbeat_s = 1\n", "between 5 and 900");
+        check_error("[limits]\nhandshakes = 0\n", "let nobody in");
+        check_error("[limits]\ngateway_bytes_per_s = 100\n", "at least 4096");
     }
 
     #[test]

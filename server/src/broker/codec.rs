@@ -22,6 +22,8 @@ use super::Refusal;
 
 /// Largest MQTT packet: the largest payload of the wire, its topic and its header.
 pub(super) const FRAME_MAX: usize = PACKET_MAX + 1024;
+/// What is read at once of a packet that has begun.
+const READ_SIZE: usize = 4096;
 const CONNECT: u8 = 1;
 const PUBLISH: u8 = 3;
 const DISCONNECT: u8 = 14;
@@ -46,7 +48,9 @@ pub(super) fn next(buffer: &mut BytesMut, limit: usize) -> Result<Option<Incomin
         return Err(Refusal::TooLarge);
     }
     if buffer.len() < header + length {
-        buffer.reserve(header + length - buffer.len());
+        // With what has come, not with what is claimed: thousands of connections may claim a lot.
+        let missing = header + length - buffer.len();
+        buffer.reserve(missing.min(buffer.len().max(READ_SIZE)));
         return Ok(None);
     }
     let mut frame = buffer.split_to(header + length);

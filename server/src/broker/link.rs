@@ -5,15 +5,16 @@
 //! revocation or the server's own stop.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use sitewarden_proto::id::GatewayId;
 use sitewarden_proto::limits::IN_FLIGHT_MAX;
 use sitewarden_proto::topic::{Down, Up};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,8 @@ use super::codec::{
     DisconnectProperties, DisconnectReasonCode, FRAME_MAX, Incoming, LastWill, Packet, PingResp, PubAck,
     PubAckReason, Publish, PublishProperties, QoS, SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason,
 };
-use super::registry::{Farewell, Seat};
+use super::conduct::Conduct;
+use super::registry::{Farewell, Seat, lock};
 use super::{Door, Refusal, Upstream, rules};
 use crate::tls::Identity;
 
@@ -32,6 +34,10 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 const CONNECT_MAX: usize = 16 * 1024;
 /// Filters of one SUBSCRIBE: a gateway has three topics to ask for.
 const FILTERS_MAX: usize = 16;
+/// What a connection holds ready for the first bytes of a packet: most connections wait most of the time.
+const IDLE_BUFFER: usize = 64;
+/// A buffer that was needed for a large packet is not kept.
+const KEEP_BUFFER: usize = 512;
 
 /// A connection after TLS.
 pub(super) struct Link<'d> {
@@ -64,6 +70,7 @@ enum End {
 /// What a connection remembers while it stands.
 struct Talk<'s> {
     seat: &'s Seat,
+    conduct: Arc<Mutex<Conduct>>,
     shutdown: CancellationToken,
     subscribed: HashMap<Down, QoS>,
     unanswered: HashSet<u16>,
@@ -73,28 +80,31 @@ struct Talk<'s> {
 
 impl<'d> Link<'d> {
     pub(super) fn new(stream: TlsStream<TcpStream>, door: &'d Door, identity: Identity) -> Self {
-        Self { stream, door, identity, incoming: BytesMut::with_capacity(4096), outgoing: BytesMut::new() }
+        Self { stream, door, identity, incoming: BytesMut::new(), outgoing: BytesMut::new() }
     }
 
     /// Waits for CONNECT and judges it. A refusal is answered as far as MQTT has a word for it.
     pub(super) async fn greet(&mut self) -> Result<Greeting, Refusal> {
         match self.connect().await {
             Ok(greeting) => Ok(greeting),
-            Err(refusal) => {
-                self.refuse(refusal).await?;
-                Err(refusal)
-            }
+            Err(refusal) => Err(self.refuse(refusal).await),
         }
     }
 
-    /// Answers CONNECT with a refusal and ends the connection.
-    pub(super) async fn refuse(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+    /// Answers CONNECT with a refusal and ends the connection; the refusal.
+    pub(super) async fn refuse(&mut self, refusal: Refusal) -> Refusal {
         if let Some(code) = rules::connect_answer(refusal) {
-            codec::put(Packet::ConnAck(ConnAck { session_present: false, code }, None), &mut self.outgoing)?;
-            self.flush().await?;
-            self.close().await;
+            let connack = Packet::ConnAck(ConnAck { session_present: false, code }, None);
+            if codec::put(connack, &mut self.outgoing).is_ok() && self.flush().await.is_ok() {
+                self.close().await;
+            }
         }
-        Err(refusal)
+        refusal
+    }
+
+    /// Whose connection this is.
+    pub(super) fn gateway(&self) -> &GatewayId {
+        &self.identity.gateway
     }
 
     /// Runs a connection whose CONNECT was accepted.
@@ -105,9 +115,12 @@ impl<'d> Link<'d> {
     ) -> Result<(), Refusal> {
         let gateway = self.identity.gateway.clone();
         let will = greeting.will.clone();
-        let seat: Arc<Seat> = self.door.registry.take_seat(&gateway, self.identity.not_before);
+        let (registry, limits) = (&self.door.registry, &self.door.limits);
+        let conduct = registry.conduct(&gateway, limits).ok_or(Refusal::UnknownGateway)?;
+        let seat: Arc<Seat> = registry.take_seat(&gateway, self.identity.not_before, limits);
         let mut talk = Talk {
             seat: &seat,
+            conduct: Arc::clone(&conduct),
             shutdown,
             subscribed: HashMap::new(),
             unanswered: HashSet::new(),
@@ -129,16 +142,9 @@ impl<'d> Link<'d> {
             self.say_goodbye(reason_code, text).await;
         }
         if let (true, Some(bytes)) = (will_due, will) {
-            let received_at = self.door.clock.now();
-            let will = Upstream { gateway, up: Up::Session, bytes, received_at };
-            // Fails only when ingest has ended, and then the server is stopping.
-            let _ = self.door.upstream.send(will).await;
+            self.pass_on(Up::Session, bytes, &conduct).await;
         }
-        match end {
-            // Counted where the seat was taken.
-            Ok(_) | Err(Refusal::TakenOver) => Ok(()),
-            Err(refusal) => Err(refusal),
-        }
+        end.map(|_| ())
     }
 
     async fn connect(&mut self) -> Result<Greeting, Refusal> {
@@ -147,7 +153,7 @@ impl<'d> Link<'d> {
             if let Some(packet) = codec::next(&mut self.incoming, CONNECT_MAX)? {
                 break packet;
             }
-            match timeout_at(deadline, self.stream.read_buf(&mut self.incoming)).await {
+            match timeout_at(deadline, self.read()).await {
                 Ok(Ok(1..)) => {}
                 Ok(Ok(0) | Err(_)) | Err(_) => return Err(Refusal::ConnectLate),
             }
@@ -157,6 +163,10 @@ impl<'d> Link<'d> {
         };
         let standing = self.door.registry.standing(&self.identity.gateway);
         rules::connect(&self.identity, standing, &connect.client_id, will.as_ref())?;
+        let conduct = self.door.registry.conduct(&self.identity.gateway, &self.door.limits);
+        if conduct.is_none_or(|conduct| lock(&conduct).is_locked(Instant::now())) {
+            return Err(Refusal::LockedOut);
+        }
         Ok(greeting(&connect, properties.as_ref(), will))
     }
 
@@ -164,31 +174,82 @@ impl<'d> Link<'d> {
         self.welcome(&talk.greeting)?;
         // Section 3.1.2.10: one and a half times the keep-alive.
         let silence_limit = Duration::from_millis(u64::from(talk.greeting.keep_alive_s) * 1500);
+        let packet_limit = Duration::from_secs(self.door.limits.packet_s.into());
         let mut heard = Instant::now();
+        // When the packet began that is not whole yet, and until when this gateway is not read.
+        let (mut began, mut resume) = (heard, None);
         loop {
-            // 1. Everything that came, in its order.
-            while let Some(packet) = codec::next(&mut self.incoming, FRAME_MAX)? {
+            // 1. Everything that came, in its order, as fast as this gateway may.
+            while resume.is_none() {
+                let waiting = self.incoming.len();
+                let Some(packet) = codec::next(&mut self.incoming, FRAME_MAX)? else { break };
+                let pause = lock(&talk.conduct).sent(waiting - self.incoming.len(), Instant::now());
                 if let Some(end) = self.handle(packet, talk).await? {
                     return Ok(end);
+                }
+                began = Instant::now();
+                if !pause.is_zero() {
+                    self.door.registry.refused(Refusal::Slowed);
+                    resume = Some(began + pause);
                 }
             }
             // 2. Everything that waits downwards and may go.
             self.drain(talk)?;
             self.flush().await?;
             // 3. Whatever happens next.
-            let may_send = talk.may_send();
+            let (may_send, paused) = (talk.may_send(), resume);
+            let partial = !self.incoming.is_empty();
+            let silent_at = heard + silence_limit;
+            let limit = if partial { silent_at.min(began + packet_limit) } else { silent_at };
             tokio::select! {
                 biased;
                 () = talk.shutdown.cancelled() => return Ok(End::Shutdown),
                 farewell = talk.seat.farewell() => return Err(refusal_of(farewell)),
-                read = self.stream.read_buf(&mut self.incoming) => match read {
-                    Ok(1..) => heard = Instant::now(),
+                read = self.read(), if paused.is_none() => match read {
+                    Ok(1..) => {
+                        heard = Instant::now();
+                        began = if partial { began } else { heard };
+                    }
                     Ok(0) | Err(_) => return Ok(End::Lost),
                 },
                 () = talk.seat.called(), if may_send => {}
-                () = tokio::time::sleep_until(heard + silence_limit) => return Err(Refusal::KeepAlive),
+                // Who was not read cannot have been late.
+                () = sleep_until(paused.unwrap_or(limit)) => match paused {
+                    Some(_) => (heard, began, resume) = (Instant::now(), Instant::now(), None),
+                    None if limit < silent_at => return Err(Refusal::PacketLate),
+                    None => return Err(Refusal::KeepAlive),
+                },
             }
         }
+    }
+
+    /// Waits for more bytes. The buffer grows with what comes, not with what a packet claims to be.
+    async fn read(&mut self) -> std::io::Result<usize> {
+        if self.incoming.is_empty() && self.incoming.capacity() != IDLE_BUFFER {
+            self.incoming = BytesMut::with_capacity(IDLE_BUFFER);
+        }
+        self.stream.read_buf(&mut self.incoming).await
+    }
+
+    /// Hands a payload to ingest; false when that has ended. Waiting here is what slows a gateway down: first
+    /// for one of its own places, so that it cannot take those of others.
+    async fn pass_on(&self, up: Up, bytes: Bytes, conduct: &Mutex<Conduct>) -> bool {
+        let received_at = self.door.clock.now();
+        let places = Arc::clone(&lock(conduct).places);
+        let Ok(place) = places.acquire_owned().await else { return false };
+        let gateway = self.identity.gateway.clone();
+        self.door
+            .upstream
+            .send(Upstream { gateway, up, bytes, received_at, place: Some(place) })
+            .await
+            .is_ok()
+    }
+
+    /// Counts a packet that was refused; the connection ends when there were too many.
+    fn refuse_packet(&self, refusal: Refusal) -> Result<(), Refusal> {
+        let (registry, limits) = (&self.door.registry, &self.door.limits);
+        let too_often = registry.refused_of(&self.identity.gateway, refusal, limits);
+        if too_often { Err(Refusal::Quota) } else { Ok(()) }
     }
 
     /// CONNACK with our bounds (OASIS MQTT 5.0, section 3.2.2.3).
@@ -241,21 +302,15 @@ impl<'d> Link<'d> {
             Ok(up) => up,
             Err(refusal) if quality == 0 => return Err(refusal),
             Err(refusal) => {
-                self.door.registry.refused(refusal);
-                return self.acknowledge(id, rules::FOREIGN_TOPIC).map(|()| None);
+                self.acknowledge(id, rules::FOREIGN_TOPIC)?;
+                return self.refuse_packet(refusal).map(|()| None);
             }
-        };
-        let payload = Upstream {
-            gateway: self.identity.gateway.clone(),
-            up,
-            bytes: publish.payload,
-            received_at: self.door.clock.now(),
         };
         tokio::select! {
             biased;
             () = talk.shutdown.cancelled() => return Ok(Some(End::Shutdown)),
             farewell = talk.seat.farewell() => return Err(refusal_of(farewell)),
-            sent = self.door.upstream.send(payload) => if sent.is_err() {
+            taken = self.pass_on(up, publish.payload, &talk.conduct) => if !taken {
                 return Ok(Some(End::Shutdown));
             }
         }
@@ -281,6 +336,7 @@ impl<'d> Link<'d> {
                     return Err(Refusal::Malformed);
                 }
                 let mut return_codes = Vec::with_capacity(subscribe.filters.len());
+                let mut refused = 0;
                 for filter in &subscribe.filters {
                     return_codes.push(match rules::subscribe(filter, &self.identity.gateway) {
                         Ok(downs) => {
@@ -293,13 +349,14 @@ impl<'d> Link<'d> {
                             SubscribeReasonCode::Success(qos)
                         }
                         Err(code) => {
-                            self.door.registry.refused(Refusal::Filter);
+                            refused += 1;
                             code
                         }
                     });
                 }
                 let suback = SubAck { pkid: subscribe.pkid, return_codes };
-                codec::put(Packet::SubAck(suback, None), &mut self.outgoing)
+                codec::put(Packet::SubAck(suback, None), &mut self.outgoing)?;
+                (0..refused).try_for_each(|_| self.refuse_packet(Refusal::Filter))
             }
             Packet::Unsubscribe(unsubscribe, _) => {
                 if unsubscribe.pkid == 0 || unsubscribe.filters.len() > FILTERS_MAX {
@@ -353,6 +410,9 @@ impl<'d> Link<'d> {
         })
         .await;
         self.outgoing.clear();
+        if self.outgoing.capacity() > KEEP_BUFFER {
+            self.outgoing = BytesMut::new();
+        }
         match written {
             Ok(Ok(())) => Ok(()),
             // A broken pipe is read as the end of the bytes next; a full one is the peer's fault.

@@ -12,8 +12,11 @@ use jiff::{SignedDuration, Timestamp};
 use sitewarden_proto::id::GatewayId;
 use sitewarden_proto::topic::Down;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::conduct::Conduct;
+use crate::config::Limits;
 use crate::user::throttle::Throttle;
 
 /// Payloads that wait for one gateway.
@@ -97,6 +100,52 @@ refusals! {
     NotSubscribed = "not_subscribed",
     /// A newer connection of the same gateway took over.
     TakenOver = "taken_over",
+    /// A packet that had begun was not whole in time.
+    PacketLate = "packet_late",
+    /// A gateway sent faster than it may and was read more slowly; nothing was lost.
+    Slowed = "slowed",
+    /// Too many packets of a gateway were refused; its connection ended and it is locked out for a while.
+    Quota = "quota",
+    /// A gateway came while it was locked out.
+    LockedOut = "locked_out",
+}
+
+impl Refusal {
+    /// Whether this counts against the gateway that caused it. What a bad network or the server itself may
+    /// cause does not.
+    fn is_offence(self) -> bool {
+        match self {
+            Self::ConnectOrder
+            | Self::ClientId
+            | Self::Will
+            | Self::Topic
+            | Self::Filter
+            | Self::Quality
+            | Self::Retain
+            | Self::Alias
+            | Self::Malformed
+            | Self::TooLarge
+            | Self::Panic
+            | Self::PacketLate
+            | Self::TakenOver => true,
+            Self::TooManyHandshakes
+            | Self::TooManyFromAddress
+            | Self::HandshakeLate
+            | Self::HandshakeFailed
+            | Self::Certificate
+            | Self::TooManyGateways
+            | Self::ConnectLate
+            | Self::Revoked
+            | Self::UnknownGateway
+            | Self::KeepAlive
+            | Self::SlowReader
+            | Self::DownstreamDropped
+            | Self::NotSubscribed
+            | Self::Slowed
+            | Self::Quota
+            | Self::LockedOut => false,
+        }
+    }
 }
 
 /// Whether a gateway may connect.
@@ -124,6 +173,8 @@ struct Inner {
     standings: RwLock<HashMap<GatewayId, Standing>>,
     seats: RwLock<HashMap<GatewayId, Arc<Seat>>>,
     counters: Vec<AtomicU64>,
+    /// Of gateways that have a standing, so there are no more than the database knows.
+    conducts: RwLock<HashMap<GatewayId, Arc<Mutex<Conduct>>>>,
     enrolments: Mutex<Throttle>,
 }
 
@@ -158,6 +209,7 @@ impl Registry {
             standings: RwLock::default(),
             seats: RwLock::default(),
             counters: Refusal::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            conducts: RwLock::default(),
             enrolments: Mutex::new(Throttle::new(ENROL_FAILURES, ENROL_WINDOW_MS, ENROL_ADDRESSES)),
         }))
     }
@@ -208,6 +260,7 @@ impl Registry {
     /// Replaces the list of who may connect, and ends connections of those who may not any more.
     pub fn replace_standings(&self, standings: Vec<(GatewayId, Standing)>) {
         let fresh: HashMap<_, _> = standings.into_iter().collect();
+        write(&self.0.conducts).retain(|gateway, _| fresh.contains_key(gateway));
         *write(&self.0.standings) = fresh;
         self.sweep();
     }
@@ -229,8 +282,49 @@ impl Registry {
         self.0.counters[refusal as usize].load(Ordering::Relaxed)
     }
 
+    /// Packets of this gateway that were refused since the start.
+    pub fn refusals(&self, gateway: &GatewayId) -> u64 {
+        read(&self.0.conducts).get(gateway).map_or(0, |conduct| lock(conduct).refused)
+    }
+
+    /// Counts a packet that passed the door and was refused behind it.
+    pub fn refused_packet(&self, gateway: &GatewayId) {
+        if let Some(conduct) = read(&self.0.conducts).get(gateway) {
+            lock(conduct).refused += 1;
+        }
+    }
+
     pub(super) fn refused(&self, refusal: Refusal) {
         self.0.counters[refusal as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a refusal of a known gateway; true when that was once too often.
+    pub(super) fn refused_of(&self, gateway: &GatewayId, refusal: Refusal, limits: &Limits) -> bool {
+        self.refused(refusal);
+        let Some(conduct) = self.conduct(gateway, limits).filter(|_| refusal.is_offence()) else {
+            return false;
+        };
+        let mut conduct = lock(&conduct);
+        // Two connections of one gateway are odd, but no packet was refused.
+        if refusal != Refusal::TakenOver {
+            conduct.refused += 1;
+        }
+        let locked = conduct.offended(Instant::now());
+        if locked {
+            self.refused(Refusal::Quota);
+            tracing::warn!(%gateway, "too many of its packets were refused; it is locked out for a while");
+        }
+        locked
+    }
+
+    /// How this gateway behaves; `None` where the database does not know it.
+    pub(super) fn conduct(&self, gateway: &GatewayId, limits: &Limits) -> Option<Arc<Mutex<Conduct>>> {
+        if let Some(conduct) = read(&self.0.conducts).get(gateway) {
+            return Some(Arc::clone(conduct));
+        }
+        self.standing(gateway)?;
+        let fresh = || Arc::new(Mutex::new(Conduct::new(limits, Instant::now())));
+        Some(Arc::clone(write(&self.0.conducts).entry(gateway.clone()).or_insert_with(fresh)))
     }
 
     pub(super) fn standing(&self, gateway: &GatewayId) -> Option<Standing> {
@@ -238,7 +332,7 @@ impl Registry {
     }
 
     /// Seats a gateway; the connection that sat there before is told to go.
-    pub(super) fn take_seat(&self, gateway: &GatewayId, not_before: Timestamp) -> Arc<Seat> {
+    pub(super) fn take_seat(&self, gateway: &GatewayId, not_before: Timestamp, limits: &Limits) -> Arc<Seat> {
         let seat = Arc::new(Seat {
             not_before,
             queue: Mutex::default(),
@@ -248,7 +342,7 @@ impl Registry {
             ended: CancellationToken::new(),
         });
         if let Some(before) = write(&self.0.seats).insert(gateway.clone(), Arc::clone(&seat)) {
-            self.refused(Refusal::TakenOver);
+            self.refused_of(gateway, Refusal::TakenOver, limits);
             before.end(Farewell::TakenOver);
         }
         seat
@@ -303,7 +397,7 @@ fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -319,7 +413,7 @@ mod tests {
     async fn a_full_queue_loses_its_oldest_and_counts_it() {
         let registry = Registry::new();
         assert!(!registry.send(&gateway(), Down::Ack, vec![0]).await);
-        let seat = registry.take_seat(&gateway(), Timestamp::UNIX_EPOCH);
+        let seat = registry.take_seat(&gateway(), Timestamp::UNIX_EPOCH, &Limits::default());
         for n in 0..=QUEUE_LENGTH {
             assert!(registry.send(&gateway(), Down::Ack, vec![n as u8]).await);
         }
@@ -330,8 +424,8 @@ mod tests {
     #[tokio::test]
     async fn the_first_to_sit_goes_and_cannot_empty_the_second_ones_seat() {
         let registry = Registry::new();
-        let first = registry.take_seat(&gateway(), Timestamp::UNIX_EPOCH);
-        let second = registry.take_seat(&gateway(), Timestamp::UNIX_EPOCH);
+        let first = registry.take_seat(&gateway(), Timestamp::UNIX_EPOCH, &Limits::default());
+        let second = registry.take_seat(&gateway(), Timestamp::UNIX_EPOCH, &Limits::default());
         assert_eq!(first.farewell().await, Farewell::TakenOver);
         registry.leave_seat(&gateway(), &first);
         assert!(registry.is_connected(&gateway()));
@@ -344,7 +438,7 @@ mod tests {
         let registry = Registry::new();
         let since = Timestamp::UNIX_EPOCH;
         registry.set_standing(gateway(), Standing { revoked: false, since });
-        let seat = registry.take_seat(&gateway(), since);
+        let seat = registry.take_seat(&gateway(), since, &Limits::default());
         registry.set_standing(gateway(), Standing { revoked: true, since });
         assert_eq!(seat.farewell().await, Farewell::Revoked);
     }

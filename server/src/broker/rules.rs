@@ -63,6 +63,7 @@ pub(super) fn subscribe(filter: &Filter, gateway: &GatewayId) -> Result<Vec<Down
 pub(super) fn connect_answer(refusal: Refusal) -> Option<ConnectReturnCode> {
     match refusal {
         Refusal::TooManyGateways => Some(ConnectReturnCode::ServerBusy),
+        Refusal::LockedOut | Refusal::Quota => Some(ConnectReturnCode::QuotaExceeded),
         Refusal::ClientId => Some(ConnectReturnCode::ClientIdentifierNotValid),
         Refusal::Revoked => Some(ConnectReturnCode::Banned),
         Refusal::UnknownGateway => Some(ConnectReturnCode::NotAuthorized),
@@ -85,7 +86,9 @@ pub(super) fn connect_answer(refusal: Refusal) -> Option<ConnectReturnCode> {
         | Refusal::SlowReader
         | Refusal::DownstreamDropped
         | Refusal::NotSubscribed
-        | Refusal::TakenOver => None,
+        | Refusal::TakenOver
+        | Refusal::PacketLate
+        | Refusal::Slowed => None,
     }
 }
 
@@ -103,6 +106,7 @@ pub(super) fn goodbye(refusal: Refusal) -> DisconnectReasonCode {
         Refusal::Retain => DisconnectReasonCode::RetainNotSupported,
         Refusal::Alias => DisconnectReasonCode::TopicAliasInvalid,
         Refusal::TooManyGateways => DisconnectReasonCode::ServerBusy,
+        Refusal::Quota | Refusal::LockedOut => DisconnectReasonCode::QuotaExceeded,
         Refusal::TooManyHandshakes
         | Refusal::TooManyFromAddress
         | Refusal::HandshakeLate
@@ -114,7 +118,9 @@ pub(super) fn goodbye(refusal: Refusal) -> DisconnectReasonCode {
         | Refusal::Will
         | Refusal::SlowReader
         | Refusal::DownstreamDropped
-        | Refusal::NotSubscribed => DisconnectReasonCode::UnspecifiedError,
+        | Refusal::NotSubscribed
+        | Refusal::PacketLate
+        | Refusal::Slowed => DisconnectReasonCode::UnspecifiedError,
     }
 }
 
