@@ -1,6 +1,8 @@
 //! The commands of `sitewarden`. Those that are not `serve` open the database themselves and work while the
 //! server runs: it notices within seconds.
 
+mod calendar;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,8 @@ use crate::ingest::effect;
 use crate::keys::Keys;
 use crate::serve::{Listeners, open_database, serve};
 use crate::user::{self, AccountId, Language, Role, Scope, login_fault, password, password_fault};
+
+use calendar::CalendarCommand;
 
 /// Watches the low-voltage systems of many sites, and pages people.
 #[derive(Debug, Parser)]
@@ -61,6 +65,9 @@ enum Command {
     /// The keys of the data folder.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Calendars: what a file means, and holidays.
+    #[command(subcommand)]
+    Calendar(CalendarCommand),
     /// Prints the API's description.
     Openapi,
     /// The configuration.
@@ -212,6 +219,7 @@ impl Cli {
                 println!("Sealed {count} devices with master key {}.", offline.keys.current_master());
                 Ok(())
             }
+            Command::Calendar(command) => command.run(),
             Command::Openapi => {
                 println!("{}", crate::openapi::text().trim_end());
                 Ok(())

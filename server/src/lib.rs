@@ -5,6 +5,7 @@ pub mod assets;
 pub mod audit;
 pub mod backup;
 pub mod broker;
+pub mod calendar;
 pub mod cli;
 pub mod clock;
 pub mod config;

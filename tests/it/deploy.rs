@@ -24,6 +24,16 @@ fn the_example_of_the_agents_file_is_accepted() {
 }
 
 #[test]
+fn the_example_of_a_calendar_is_accepted_and_knows_the_notices() {
+    let (_, text) = deploy("examples/office.toml");
+    let office = sitewarden_server::calendar::file::read(&text).unwrap();
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    // The Saturday before the Spring Festival is worked, the Saturday after it is free.
+    assert!(office.is_working(at("2026-02-14T09:00:00+08:00")));
+    assert!(!office.is_working(at("2026-02-21T09:00:00+08:00")));
+}
+
+#[test]
 fn the_units_start_the_programs_with_the_files_of_the_guide() {
     let (_, guide) = deploy("README.md");
     for (unit, start) in [
