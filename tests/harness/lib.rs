@@ -10,6 +10,8 @@ pub mod pager;
 pub mod peer;
 #[path = "../sim/site.rs"]
 pub mod sim;
+#[path = "../soak/soak.rs"]
+pub mod soak;
 mod until;
 pub mod world;
 

@@ -13,5 +13,6 @@ mod permission;
 mod probe;
 mod scope;
 mod sim;
+mod soak;
 mod story;
 mod tidy;

@@ -53,8 +53,7 @@ impl Installation {
         let folder = tempfile::Builder::new().prefix("sitewarden-demo-").tempdir()?;
         let place = Self { base: format!("http://{}", settings.http), programs, folder };
         std::fs::write(place.file("server.toml"), server_config(&place.file("server"), settings))?;
-        let data = place.file("agent").display().to_string();
-        std::fs::write(place.file("agent.toml"), format!("data_dir = {data:?}\n"))?;
+        place.configure_agent("agent", "")?;
         Ok(place)
     }
 
@@ -68,12 +67,16 @@ impl Installation {
         self.folder.path()
     }
 
-    /// Starts the server and waits until it answers.
-    pub async fn start_server(&self) -> Result<Process> {
+    /// Starts the server, which answers soon.
+    pub fn launch_server(&self) -> Result<Process> {
         let config = self.file("server.toml").display().to_string();
         let arguments = ["serve", "--config", &config];
-        let mut server =
-            Process::start("server", &self.programs.server, &arguments, self.file("server.log"))?;
+        Process::start("server", &self.programs.server, &arguments, self.file("server.log"))
+    }
+
+    /// Starts the server and waits until it answers.
+    pub async fn start_server(&self) -> Result<Process> {
+        let mut server = self.launch_server()?;
         let http = anonymous()?;
         let health = format!("{}/healthz", self.base);
         until("the server's first answer", async || {
@@ -98,7 +101,12 @@ impl Installation {
 
     /// Makes this machine the gateway that `token` admits.
     pub async fn enrol(&self, token: &str) -> Result<()> {
-        let data = self.file("agent").display().to_string();
+        self.enrol_as("agent", token).await
+    }
+
+    /// Makes this machine one more gateway, with files of its own called `name`.
+    pub async fn enrol_as(&self, name: &str, token: &str) -> Result<()> {
+        let data = self.file(name).display().to_string();
         let arguments = ["enrol", "--server", &self.base, "--token", token, "--data", &data];
         let mut enrolment =
             Process::start("enrolment", &self.programs.agent, &arguments, self.file("enrol.log"))?;
@@ -111,11 +119,24 @@ impl Installation {
 
     /// Starts the agent.
     pub fn start_agent(&self) -> Result<Process> {
-        let config = self.file("agent.toml").display().to_string();
-        Process::start("agent", &self.programs.agent, &["run", "--config", &config], self.file("agent.log"))
+        self.start_agent_as("agent")
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    /// Starts the agent of the gateway whose files are called `name`.
+    pub fn start_agent_as(&self, name: &str) -> Result<Process> {
+        let config = self.file(&format!("{name}.toml")).display().to_string();
+        let log = self.file(&format!("{name}.log"));
+        Process::start("agent", &self.programs.agent, &["run", "--config", &config], log)
+    }
+
+    /// Writes the settings of the gateway whose files are called `name`; `more` is TOML beside its data folder.
+    pub fn configure_agent(&self, name: &str, more: &str) -> Result<()> {
+        let data = self.file(name).display().to_string();
+        Ok(std::fs::write(self.file(&format!("{name}.toml")), format!("data_dir = {data:?}\n{more}"))?)
+    }
+
+    /// A file of this installation.
+    pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
