@@ -32,7 +32,7 @@ pub struct Desk {
     pub app: App,
     /// Its front door.
     pub router: axum::Router,
-    _database: Database,
+    database: Database,
     _folder: TempDir,
 }
 
@@ -63,7 +63,7 @@ impl Desk {
             wake: Notify::new(),
             ingest: Memory::default(),
         });
-        Self { router: router::router(app.clone()), app, _database: database, _folder: folder }
+        Self { router: router::router(app.clone()), app, database, _folder: folder }
     }
 
     /// Adds an account whose password is [`PASSWORD`].
@@ -93,6 +93,11 @@ impl Desk {
     /// Somebody who is not signed in, on the server's own machine.
     pub fn nobody(&self) -> Client {
         Client::nobody(self.router.clone())
+    }
+
+    /// What `Db::open` takes, for another server on the same database.
+    pub fn database_url(&self) -> &str {
+        &self.database.url
     }
 
     /// Lets time pass.

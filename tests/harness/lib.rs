@@ -3,11 +3,14 @@
 
 mod binary;
 pub mod client;
+pub mod crowd;
 pub mod database;
 pub mod desk;
+pub mod fleet;
 pub mod gateway;
 pub mod pager;
 pub mod peer;
+pub mod raw;
 #[path = "../sim/site.rs"]
 pub mod sim;
 #[path = "../soak/soak.rs"]

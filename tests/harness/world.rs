@@ -372,3 +372,20 @@ macro_rules! stories {
         })*
     };
 }
+
+/// The same for tests that use more than one thread, because real peers are at work.
+#[macro_export]
+macro_rules! stories_in_parallel {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn sqlite() {
+                super::$name($crate::database::Engine::Sqlite).await;
+            }
+            #[tokio::test(flavor = "multi_thread")]
+            async fn postgres() {
+                super::$name($crate::database::Engine::Postgres).await;
+            }
+        })*
+    };
+}

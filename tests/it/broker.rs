@@ -8,13 +8,14 @@ use sitewarden_proto::topic::{Down, Up};
 use sitewarden_server::broker::{Refusal, Standing};
 use sitewarden_server::config::Limits;
 use sitewarden_server::tls::Ca;
+use sitewarden_tests::raw::{SOON, connect, frame, publish, subscribe};
 use sitewarden_tests::until;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-mod door;
+pub(crate) mod door;
 
-use door::{Badge, SOON, Site, connect, frame, now, publish, subscribe};
+use door::{Badge, Site, now};
 
 const ME: &str = "gw-0123456789";
 const OTHER: &str = "gw-9876543210";
@@ -119,7 +120,7 @@ async fn subscriptions_are_a_gateways_own() {
     for (filter, code) in
         [("#", 0x87), ("v1/+/d/k", 0x87), ("v1/gw-9876543210/d/k", 0x87), (&shared, 0x9e), (&mine, 0x01)]
     {
-        raw.send(&subscribe(filter)).await;
+        raw.send(&subscribe(filter, 1)).await;
         let answer = raw.answer().await;
         assert_eq!((answer[0], *answer.last().unwrap()), (0x90, code), "{filter}");
     }

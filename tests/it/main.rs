@@ -6,6 +6,7 @@ mod broker;
 mod database;
 mod deploy;
 mod first_light;
+mod gate;
 mod gateway;
 mod live;
 mod people;
