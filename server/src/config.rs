@@ -137,6 +137,8 @@ pub struct Limits {
     pub packet_s: u32,
     /// Connections to the page and the API at once; more are closed at once.
     pub http_connections: usize,
+    /// Seconds that a gateway's clock may be off before that counts as a fault of the gateway.
+    pub clock_offset_s: u32,
 }
 
 impl Default for Config {
@@ -190,6 +192,7 @@ impl Default for Limits {
             gateway_refusals_per_min: 60,
             packet_s: 60,
             http_connections: 2048,
+            clock_offset_s: 60,
         }
     }
 }
@@ -308,6 +311,9 @@ impl Config {
                 "would slow a gateway down to nothing: write `gateway_bytes_per_s` of at least 4096 and \
                  `gateway_packets_per_s` of at least 1",
             );
+        }
+        if limits.clock_offset_s < 10 {
+            return refuse("limits.clock_offset_s", "below 10 s would count slow links as wrong clocks");
         }
         Ok(())
     }

@@ -49,6 +49,7 @@ impl Engine {
     async fn decide(&mut self, app: &App, now: Timestamp) {
         guarded("silence", silence(app, self.listening_since, now)).await;
         guarded("replay", replay(app, now)).await;
+        guarded("clocks", gateway::step::clocks(app, now)).await;
         guarded("plan pages", plan(app, now)).await;
         guarded("downlink", downlink(app, now)).await;
         if now >= self.retention_due {

@@ -11,6 +11,7 @@ pub mod enrol;
 pub mod reseal;
 pub mod step;
 pub mod store;
+pub mod wire;
 
 use jiff::{SignedDuration, Timestamp};
 use sitewarden_proto::limits::{HEARTBEAT_S, HEARTBEATS_MISSED};

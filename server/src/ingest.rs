@@ -260,6 +260,7 @@ async fn one(app: &App, packet: &Upstream) {
         let now = app.clock.now();
         match apply(app, &packet.gateway, packet.up, &packet.bytes, packet.received_at, now).await {
             Ok(replies) => {
+                app.metrics.committed(packet.received_at, app.clock.now());
                 for (down, bytes) in replies {
                     app.gateways.send(&packet.gateway, down, bytes).await;
                 }

@@ -3,11 +3,18 @@
 //! Counters are counted where things happen; gauges are read from the database when somebody asks.
 //! The text is OpenMetrics 1.0. Every bound of the server that can overflow has its counter here.
 
+pub mod gateways;
+mod lag;
+
+use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use gateways::GatewayReading;
+use lag::Lag;
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -18,6 +25,7 @@ pub struct Metrics {
     refused: Family<Labels, Counter>,
     pages: Family<Labels, Counter>,
     stream_refetches: Counter,
+    lag: Lag,
 }
 
 /// What the database says at this moment.
@@ -35,10 +43,14 @@ pub struct Readings {
     pub pages_waiting: i64,
     /// How long the oldest of them waits, in seconds.
     pub pages_oldest_s: i64,
-    /// Records that wait on the gateways' disks, as they last said.
-    pub gateway_queue_records: i64,
-    /// Records that the gateways had to drop, as they last said.
-    pub gateway_dropped_records: i64,
+    /// Gateways that are not revoked, by id.
+    pub each_gateway: Vec<GatewayReading>,
+    /// Gateways that are heard and hold records back.
+    pub gateways_holding: i64,
+    /// Gateways that are telling their history.
+    pub gateways_replaying: i64,
+    /// Gateways whose clock is wrong.
+    pub gateways_clock_wrong: i64,
     /// Gateways connected to this process.
     pub connected: i64,
     /// Open live streams.
@@ -68,6 +80,16 @@ impl Metrics {
     /// Counts a live page that had to fetch everything again because it had fallen behind.
     pub fn stream_refetched(&self) {
         self.stream_refetches.inc();
+    }
+
+    /// A report that was read at `received_at` is committed.
+    pub fn committed(&self, received_at: Timestamp, now: Timestamp) {
+        self.lag.observe(received_at, now);
+    }
+
+    /// The longest time that a report waited for its commit in the last minute or two, ms.
+    pub fn commit_lag_ms(&self, now: Timestamp) -> u64 {
+        self.lag.worst_ms(now)
     }
 
     /// The text for a scraper.
@@ -103,8 +125,13 @@ impl Metrics {
         for (name, help, value) in [
             ("pages_waiting", "Pages that wait for a sender", now.pages_waiting),
             ("pages_oldest_seconds", "How long the oldest of them waits", now.pages_oldest_s),
-            ("gateway_queue_records", "Records waiting on the gateways' disks", now.gateway_queue_records),
-            ("gateway_dropped_records", "Records the gateways had to drop", now.gateway_dropped_records),
+            (
+                "gateways_holding",
+                "Gateways that hold records back for over two minutes",
+                now.gateways_holding,
+            ),
+            ("gateways_replaying", "Gateways that are telling their history", now.gateways_replaying),
+            ("gateways_clock_wrong", "Gateways whose clock is wrong", now.gateways_clock_wrong),
             ("gateways_connected", "Gateways connected to this process", now.connected),
             ("live_streams", "Open live streams", now.streams),
         ] {
@@ -112,6 +139,9 @@ impl Metrics {
             gauge.set(value);
             registry.register(name, help, gauge);
         }
+        let help = "From the door that read a report to its commit";
+        registry.register("ingest_lag_seconds", help, self.lag.histogram());
+        gateways::register(&mut registry, &now.each_gateway);
         let door: Family<Labels, Counter> = Family::default();
         for (reason, count) in &now.door_refused {
             door.get_or_create(&vec![("reason", (*reason).to_owned())]).inc_by(*count);

@@ -82,6 +82,11 @@ impl Gateway {
         self.conditions.insert(device.to_owned(), condition);
     }
 
+    /// Its clock is set: so far behind from now on.
+    pub fn set_behind(&mut self, behind_ms: i64) {
+        self.behind_ms = behind_ms;
+    }
+
     /// Whether packets get through.
     pub fn is_linked(&self) -> bool {
         self.linked && !self.stalled

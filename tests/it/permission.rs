@@ -42,6 +42,8 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /api/v1/gateways", "ANT"),
     ("POST /api/v1/gateways", "A"),
     ("GET /api/v1/gateways/{id}", "ANT"),
+    ("GET /api/v1/gateways/{id}/gaps", "ANT"),
+    ("GET /api/v1/wire", "ANT"),
     ("POST /api/v1/gateways/{id}/token", "A"),
     ("POST /api/v1/gateways/{id}/revoke", "A"),
     ("GET /api/v1/commands/{id}", "ANT"),

@@ -171,7 +171,7 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
         ),
         (
             "GET",
-            "customers" | "sites" | "gateways" | "users" | "duty" | "audit" | "board" | "live",
+            "customers" | "sites" | "gateways" | "users" | "duty" | "audit" | "board" | "live" | "wire",
             false,
         ) => narrowed(&[("site_id", &of.site)]),
         ("POST", "tickets", false) => Some(vec![(path.to_owned(), at_site), (path.to_owned(), at_device)]),

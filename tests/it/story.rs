@@ -5,3 +5,4 @@ mod cut;
 mod replay;
 mod ticket;
 mod trouble;
+mod wire;

@@ -9,6 +9,9 @@ use sitewarden_proto::id::GatewayId;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use super::{enrol, store};
+
+pub mod wire;
+
 use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::broker::Standing;
@@ -17,6 +20,7 @@ use crate::ingest::effect;
 use crate::router::input::line;
 use crate::router::{Items, Routes};
 use crate::user::{Act, Viewer};
+use wire::GatewayWire;
 
 /// The box on a site that runs our agent.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,6 +65,8 @@ pub struct Gateway {
     pub config_error: String,
     /// Seconds between its heartbeats.
     pub heartbeat_s: i64,
+    /// How its wire is.
+    pub wire: GatewayWire,
 }
 
 /// A new gateway.
@@ -110,6 +116,8 @@ pub fn routes() -> Routes {
         .get("/api/v1/gateways", Act::SeeGateways, list)
         .post("/api/v1/gateways", Act::EditGateways, create)
         .get("/api/v1/gateways/{id}", Act::SeeGateways, get)
+        .get("/api/v1/gateways/{id}/gaps", Act::SeeGateways, wire::gaps)
+        .get("/api/v1/wire", Act::SeeGateways, wire::sums)
         .post("/api/v1/gateways/{id}/token", Act::EditGateways, token)
         .post("/api/v1/gateways/{id}/revoke", Act::EditGateways, revoke)
         .get("/api/v1/commands/{id}", Act::ProbeDevices, command)
@@ -118,7 +126,18 @@ pub fn routes() -> Routes {
 
 /// The routes' description.
 #[derive(OpenApi)]
-#[openapi(paths(list, create, get, token, revoke, command, enrol::enrol, enrol::renew))]
+#[openapi(paths(
+    list,
+    create,
+    get,
+    token,
+    revoke,
+    command,
+    wire::sums,
+    wire::gaps,
+    enrol::enrol,
+    enrol::renew
+))]
 pub struct Doc;
 
 impl From<store::Record> for Gateway {
@@ -144,6 +163,7 @@ impl From<store::Record> for Gateway {
             config_status: record.config_status,
             config_error: record.config_error,
             heartbeat_s: record.heartbeat_s,
+            wire: GatewayWire::default(),
         }
     }
 }
@@ -156,8 +176,15 @@ async fn list(
     viewer: Viewer,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Items<Gateway>>, ApiError> {
-    let rows = store::list(&mut *app.db.read().await?, &viewer.scope, wanted.site_id.as_deref()).await?;
-    Ok(Json(Items::all(rows.into_iter().map(Gateway::from).collect())))
+    let mut conn = app.db.read().await?;
+    let site = wanted.site_id.as_deref();
+    let rows = store::list(&mut conn, &viewer.scope, site).await?;
+    let mut wires = wire::read(&app, &mut conn, &viewer.scope, None, site).await?;
+    let gateway = |row: store::Record| {
+        let wire = wires.remove(&row.id).unwrap_or_default();
+        Gateway { wire, ..row.into() }
+    };
+    Ok(Json(Items::all(rows.into_iter().map(gateway).collect())))
 }
 
 /// One gateway.
@@ -168,8 +195,11 @@ async fn get(
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Json<Gateway>, ApiError> {
-    let found = store::find_in(&mut *app.db.read().await?, &viewer.scope, &id).await?;
-    Ok(Json(found.ok_or_else(|| ApiError::not_found("gateway", &id))?.into()))
+    let mut conn = app.db.read().await?;
+    let found = store::find_in(&mut conn, &viewer.scope, &id).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("gateway", &id))?;
+    let wire = wire::read(&app, &mut conn, &viewer.scope, Some(&id), None).await?.remove(&id);
+    Ok(Json(Gateway { wire: wire.unwrap_or_default(), ..found.into() }))
 }
 
 /// Adds a gateway to a site and makes its token.

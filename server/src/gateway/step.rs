@@ -10,7 +10,35 @@ use sitewarden_proto::topic::Down;
 
 use crate::app::App;
 
+use super::wire::{CLOCK_LASTS, GATEWAY_CLOCK_WRONG};
 use super::{desired, store};
+use crate::clock::from_ms;
+use crate::ingest::effect;
+
+/// Takes down whose clock is wrong. A clock that stays wrong is one incident at its gateway; it closes when the
+/// clock is right. While a gateway is silent nobody knows its clock, and nothing changes.
+pub async fn clocks(app: &App, now: Timestamp) -> Result<()> {
+    let limit_s = app.config.limits.clock_offset_s;
+    let limit_ms = i64::from(limit_s) * 1000;
+    let mut conn = app.db.read().await?;
+    if store::wire::clocks_turned(&mut conn, limit_ms).await? {
+        let mut tx = app.db.write().await?;
+        store::wire::note_clocks(&mut tx, limit_ms, now).await?;
+        tx.commit().await?;
+    }
+    let before = now.saturating_sub(CLOCK_LASTS)?;
+    let changes = store::wire::list_clock_changes(&mut conn, GATEWAY_CLOCK_WRONG, before).await?;
+    drop(conn);
+    for (id, wrong_at, offset_ms) in changes {
+        let Ok(gateway) = GatewayId::try_from(id) else { continue };
+        let evidence = serde_json::json!({ "offset_s": offset_ms / 1000, "limit_s": limit_s });
+        let mut tx = app.db.write().await?;
+        let touched = effect::gateway_clock(&mut tx, &gateway, wrong_at.map(from_ms), &evidence, now).await?;
+        tx.commit().await?;
+        app.touched(&touched);
+    }
+    Ok(())
+}
 
 /// Sends what waits, and brings the door's list of who may connect up to date, because `sitewarden gateway
 /// revoke` writes to the database from another process.

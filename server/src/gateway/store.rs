@@ -11,10 +11,12 @@ use crate::db::Conn;
 use crate::tls::Issued;
 use crate::user::Scope;
 
+use super::wire::oldest_at;
 use super::{State, bound_heartbeat};
 
 pub mod command;
 pub mod replay;
+pub mod wire;
 
 /// A gateway as it stands in the database, with its site's name and customer.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -149,6 +151,12 @@ pub async fn set_state(conn: &mut Conn, id: &GatewayId, state: State, now: Times
     Ok(done.rows_affected() > 0)
 }
 
+/// A count that a gateway names, bounded so that no sum over gateways leaves the database's integers.
+fn bound(count: u64) -> i64 {
+    const MOST: i64 = 1 << 48;
+    i64::try_from(count).unwrap_or(MOST).min(MOST)
+}
+
 /// Takes down what a birth or a heartbeat says. A birth (a session id not seen before) also says which
 /// configuration the gateway runs, so that one that lost its data folder is told again. `ahead_ms` is by how
 /// much its clock is ahead.
@@ -164,7 +172,7 @@ pub async fn record_session(
         "UPDATE gateway SET config_reported_version = CASE WHEN session_id = $2 THEN config_reported_version \
          ELSE $3 END, session_id = $2, session_started_at = $4, epoch = $5, clock_offset_ms = $6, \
          heartbeat_s = $7, agent_version = $8, wire_version = $9, queue_records = $10, queue_bytes = $11, \
-         dropped_records = $12, last_heard_at = $13 WHERE id = $1",
+         dropped_records = $12, last_heard_at = $13, queue_oldest_at = $14, refused_packets = $15 WHERE id = $1",
     )
     .bind(id.as_ref())
     .bind(hex_u64(session.session_id))
@@ -175,10 +183,12 @@ pub async fn record_session(
     .bind(bound_heartbeat(i64::from(session.heartbeat_s)))
     .bind(version)
     .bind(i64::from(session.wire_version))
-    .bind(session.queue_records as i64)
-    .bind(session.queue_bytes as i64)
-    .bind(session.dropped_records as i64)
+    .bind(bound(session.queue_records))
+    .bind(bound(session.queue_bytes))
+    .bind(bound(session.dropped_records))
     .bind(received_at.as_millisecond())
+    .bind(oldest_at(session.sent_at_ms, session.oldest_at_ms, received_at.as_millisecond()))
+    .bind(bound(session.refused_packets))
     .execute(conn)
     .await?;
     Ok(())

@@ -120,7 +120,7 @@ pub struct Row {
 const SELECT: &str = "SELECT i.id, i.site_id, s.name AS site_name, s.name_zh AS site_name_zh, s.customer_id, \
      i.gateway_id, g.name AS gateway_name, i.device_id, d.name AS device_name, d.class, i.code, i.severity, \
      i.opened_at, i.last_good_at, i.first_bad_at, i.closed_at, i.evidence, i.ticket_id, t.number AS ticket_number, \
-     CASE WHEN i.device_id IS NULL AND i.closed_at IS NULL THEN (SELECT CAST(COUNT(*) AS BIGINT) FROM device u \
+     CASE WHEN i.code = 'gateway_silent' AND i.closed_at IS NULL THEN (SELECT CAST(COUNT(*) AS BIGINT) FROM device u \
        WHERE u.gateway_id = i.gateway_id AND u.removed_at IS NULL AND u.state = 'unknown') \
      ELSE CAST(0 AS BIGINT) END AS unknown_devices \
      FROM incident i JOIN site s ON s.id = i.site_id JOIN gateway g ON g.id = i.gateway_id \

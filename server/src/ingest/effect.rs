@@ -9,6 +9,7 @@ use sitewarden_proto::id::GatewayId;
 use crate::app::Touched;
 use crate::db::Conn;
 use crate::device::store::Event;
+use crate::gateway::wire::GATEWAY_CLOCK_WRONG;
 use crate::incident::{self, GATEWAY_SILENT, rank, severity_of};
 use crate::ticket::{self, Actor};
 use crate::{device, gateway, page};
@@ -47,7 +48,9 @@ async fn ticket_for(conn: &mut Conn, new: &incident::store::New<'_>, now: Timest
     let fact = json!({ "code": new.code, "severity": severity, "last_good_at": new.last_good_at.map(Timestamp::as_millisecond),
         "first_bad_at": new.first_bad_at.map(Timestamp::as_millisecond),
         "evidence": serde_json::from_str::<Value>(new.evidence).unwrap_or_default() });
-    if let Some((id, stands)) = ticket::store::find_machine(conn, new.gateway_id, new.device_id).await? {
+    if let Some((id, stands)) =
+        ticket::store::find_machine(conn, new.gateway_id, new.device_id, new.code).await?
+    {
         if rank(severity) > rank(&stands) {
             ticket::store::worsen(conn, &id, new.code, severity, now).await?;
         }
@@ -148,8 +151,43 @@ pub async fn gateway_silent(
         first_bad_at: None,
         evidence: &evidence,
     };
-    if let Some(id) = incident::store::open(conn, &new, now).await? {
-        let ticket = ticket_for(conn, &new, now).await?;
+    touched.add(at_gateway(conn, &new, now).await?);
+    Ok(touched)
+}
+
+/// A gateway's clock has been wrong since `wrong_at`, or is right again: one incident at the gateway.
+pub async fn gateway_clock(
+    conn: &mut Conn,
+    gateway: &GatewayId,
+    wrong_at: Option<Timestamp>,
+    evidence: &Value,
+    now: Timestamp,
+) -> sqlx::Result<Touched> {
+    let Some(wrong_at) = wrong_at else {
+        return close(conn, gateway.as_str(), None, GATEWAY_CLOCK_WRONG, now, now).await;
+    };
+    let evidence = evidence.to_string();
+    let new = incident::store::New {
+        gateway_id: gateway.as_str(),
+        device_id: None,
+        code: GATEWAY_CLOCK_WRONG,
+        opened_at: now,
+        last_good_at: None,
+        first_bad_at: Some(wrong_at),
+        evidence: &evidence,
+    };
+    at_gateway(conn, &new, now).await
+}
+
+/// Opens an incident at a gateway itself, with its ticket, unless it stands.
+async fn at_gateway(
+    conn: &mut Conn,
+    new: &incident::store::New<'_>,
+    now: Timestamp,
+) -> sqlx::Result<Touched> {
+    let mut touched = Touched::default();
+    if let Some(id) = incident::store::open(conn, new, now).await? {
+        let ticket = ticket_for(conn, new, now).await?;
         incident::store::set_ticket(conn, &id, &ticket).await?;
         touched.incidents.insert(id.to_string());
         touched.tickets.insert(ticket);
@@ -161,7 +199,9 @@ pub async fn gateway_silent(
 pub async fn gateway_revoked(conn: &mut Conn, gateway: &GatewayId, now: Timestamp) -> sqlx::Result<Touched> {
     let mut touched = Touched { gateways: BTreeSet::from([gateway.to_string()]), ..Touched::default() };
     gateway::store::replay::set(conn, gateway, None, now).await?;
-    touched.add(close(conn, gateway.as_str(), None, GATEWAY_SILENT, now, now).await?);
+    for code in [GATEWAY_SILENT, GATEWAY_CLOCK_WRONG] {
+        touched.add(close(conn, gateway.as_str(), None, code, now, now).await?);
+    }
     for device in device::store::list_ids(conn, gateway).await? {
         if device::store::refresh_state(conn, &device, false, now).await? {
             touched.devices.insert(device);

@@ -245,6 +245,10 @@ async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     now.streams = app.live.streams() as i64;
     now.connected = app.gateways.connected().len() as i64;
     now.door_refused = app.gateways.counters();
+    for gateway in &mut now.each_gateway {
+        let refused = gateway.id.parse().map_or(0, |id| app.gateways.refusals(&id));
+        gateway.refused = i64::try_from(refused).unwrap_or(i64::MAX);
+    }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], app.metrics.render(&now)).into_response())
 }

@@ -12,8 +12,10 @@ use super::board::{
 };
 use crate::app::Touched;
 use crate::db::Conn;
+use crate::gateway::store::wire;
 use crate::incident::{self, api::Incident};
 use crate::metrics::Readings;
+use crate::metrics::gateways::GatewayReading;
 use crate::ticket::{self, api::Ticket};
 use crate::user::Scope;
 
@@ -319,12 +321,9 @@ pub async fn read_gauges(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Readin
     )
     .fetch_one(&mut *conn)
     .await?;
-    let (queued, dropped): (i64, i64) = sqlx::query_as(
-        "SELECT CAST(COALESCE(SUM(queue_records), 0) AS BIGINT), CAST(COALESCE(SUM(dropped_records), 0) AS BIGINT) \
-         FROM gateway WHERE revoked_at IS NULL",
-    )
-    .fetch_one(&mut *conn)
-    .await?;
+    let sums = wire::sums(&mut *conn, &Scope::All, now).await?;
+    let each = wire::list(&mut *conn, &Scope::All, None, None, now).await?;
+    let each = each.into_iter().filter(|row| row.state != "revoked").map(|row| reading(row, now)).collect();
     Ok(Readings {
         devices: counts(&mut *conn, devices).await?,
         gateways: counts(&mut *conn, gateways).await?,
@@ -332,8 +331,27 @@ pub async fn read_gauges(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Readin
         incidents: counts(conn, incidents).await?,
         pages_waiting: waiting,
         pages_oldest_s: oldest.map_or(0, |at| (now.as_millisecond() - at).max(0) / 1000),
-        gateway_queue_records: queued,
-        gateway_dropped_records: dropped,
+        each_gateway: each,
+        gateways_holding: sums.holding,
+        gateways_replaying: sums.replaying,
+        gateways_clock_wrong: sums.clocks_wrong,
         ..Readings::default()
     })
+}
+
+fn reading(row: wire::Row, now: Timestamp) -> GatewayReading {
+    let seconds_since = |at: i64| (now.as_millisecond() - at).max(0) / 1000;
+    GatewayReading {
+        id: row.id,
+        queue_records: row.queue_records.unwrap_or(0),
+        queue_age_s: row.queue_oldest_at.map_or(0, seconds_since),
+        dropped_records: row.dropped_records.unwrap_or(0),
+        gaps: row.gaps.unwrap_or(0),
+        lost_records: row.lost_records.unwrap_or(0),
+        clock_offset_ms: row.clock_offset_ms.unwrap_or(0),
+        late_ms: row.late_ms.unwrap_or(0),
+        silent_s: row.last_heard_at.map_or(-1, seconds_since),
+        refused: 0,
+        certificate_ends: row.cert_not_after.unwrap_or(0) / 1000,
+    }
 }

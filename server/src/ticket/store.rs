@@ -56,18 +56,21 @@ pub async fn insert(conn: &mut Conn, new: &New<'_>, now: Timestamp) -> sqlx::Res
     Ok((id, number))
 }
 
-/// The machine's ticket that is not closed yet for this device (or for the gateway itself).
+/// The machine's ticket that is not closed yet for this device, whatever the fault; or for this fault of the
+/// gateway itself: its silence and its wrong clock have different causes and end apart.
 pub async fn find_machine(
     conn: &mut Conn,
     gateway: &str,
     device: Option<&str>,
+    code: &str,
 ) -> sqlx::Result<Option<(String, String)>> {
     sqlx::query_as(
         "SELECT id, severity FROM ticket WHERE gateway_id = $1 AND COALESCE(device_id, '') = $2 AND origin = 'machine' \
-         AND state IN ('open', 'acked') ORDER BY opened_at LIMIT 1",
+         AND (device_id IS NOT NULL OR code = $3) AND state IN ('open', 'acked') ORDER BY opened_at LIMIT 1",
     )
     .bind(gateway)
     .bind(device.unwrap_or_default())
+    .bind(code)
     .fetch_optional(conn)
     .await
 }
