@@ -8,16 +8,18 @@
 //! config, commands ──────────→ reports ────────┘
 //! ```
 //!
-//! Numbers are given out here, one after the other, but nothing is sent before the disk has it.
+//! Numbers are given out here, one after the other, but nothing is sent before the disk has it. Every time
+//! here is of the time line (see [`crate::clock`]): a system clock that is set moves no timer and no record.
 
 mod desired;
 mod judge;
 mod orders;
+mod port;
 mod record;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,11 +30,14 @@ use sitewarden_proto::wire::{Ack, Envelope};
 
 use crate::clock::{after, from_ms};
 use crate::config::Device;
-use crate::gather::{Gather, Sample};
+use crate::gather::Gather;
 use crate::probe::{Outcome, OutcomeState};
 use crate::schedule::{Ran, Schedule};
 use crate::session::{Record, RecordKind, Session};
-use crate::verdict::{Standing, Verdicts};
+use crate::timeline::{Clocks, Wall};
+use crate::verdict::Verdicts;
+
+pub use port::{Batch, Command, ConfigChange, Kept, Setup, Size, Stats};
 
 use desired::Desired;
 use judge::Judge;
@@ -40,130 +45,6 @@ use orders::Orders;
 
 /// Samples are committed to disk at most this often.
 const STAGE_EVERY: Duration = Duration::from_secs(1);
-
-/// What the core is born with.
-#[derive(Debug)]
-pub struct Setup {
-    /// This gateway.
-    pub gateway: GatewayId,
-    /// Devices of the local file.
-    pub local: Vec<Device>,
-    /// How often a Session is published.
-    pub heartbeat: Duration,
-    /// How long a metric block is gathered.
-    pub block: Duration,
-    /// Ed25519 public key that commands are verified with; empty refuses them all.
-    pub command_key: Vec<u8>,
-    /// A random number for the epoch that becomes necessary if this queue turns out to be an old copy.
-    pub spare_epoch: u64,
-    /// What the disk remembers.
-    pub kept: Kept,
-}
-
-/// What the disk queue remembers over a restart.
-#[derive(Debug, Default)]
-pub struct Kept {
-    /// Epoch of the numbers.
-    pub epoch: u64,
-    /// Oldest record; `head + 1` when there is none.
-    pub tail: u64,
-    /// Newest record.
-    pub head: u64,
-    /// Samples of the open block.
-    pub samples: Vec<Sample>,
-    /// Faults that stood.
-    pub standing: Vec<Standing>,
-    /// The configuration that proved itself: version and TOML text.
-    pub config: Option<(u64, String)>,
-    /// A newer one that has yet to prove itself.
-    pub trial: Option<(u64, String)>,
-    /// Commands seen, and whether they were answered for good.
-    pub commands: BTreeMap<String, bool>,
-}
-
-/// What is to be done, in this order.
-#[derive(Debug)]
-pub enum Command {
-    /// Run a check; its outcome comes back through [`Core::handle_outcome`].
-    RunCheck {
-        /// The device.
-        device: DeviceId,
-        /// The check of that device.
-        check: String,
-    },
-    /// Commit this in one transaction, then call [`Core::handle_appended`].
-    Append(Batch),
-    /// Read records from this number on and hand them to [`Core::handle_records`].
-    Read {
-        /// First number wanted.
-        from: u64,
-    },
-    /// Publish this.
-    Send {
-        /// Topic.
-        up: Up,
-        /// Payload.
-        bytes: Vec<u8>,
-    },
-    /// Delete the records up to and including this number.
-    Delete {
-        /// Last number to delete.
-        upto: u64,
-    },
-    /// The numbers belong to this epoch from now on.
-    NewEpoch {
-        /// The epoch.
-        epoch: u64,
-    },
-    /// The server's time, which is a lower bound of ours.
-    RaiseFloor {
-        /// The server's time.
-        at: Timestamp,
-    },
-}
-
-/// One transaction of the disk queue.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// New records.
-    pub records: Vec<Record>,
-    /// Samples of the open block.
-    pub samples: Vec<Sample>,
-    /// The open block was closed: forget the samples staged before.
-    pub drop_samples: bool,
-    /// The faults that stand, if that changed.
-    pub standing: Option<Vec<Standing>>,
-    /// The configuration, if that changed.
-    pub config: Option<ConfigChange>,
-    /// Commands seen, and whether they were answered for good.
-    pub journal: Vec<(String, bool)>,
-    /// When.
-    pub at_ms: i64,
-}
-
-impl Batch {
-    fn is_urgent(&self) -> bool {
-        !self.records.is_empty()
-            || self.standing.is_some()
-            || self.config.is_some()
-            || !self.journal.is_empty()
-    }
-
-    fn is_empty(&self) -> bool {
-        !self.is_urgent() && self.samples.is_empty() && !self.drop_samples
-    }
-}
-
-/// What becomes of the stored configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConfigChange {
-    /// A new one is on trial.
-    Trial(u64, String),
-    /// The one on trial proved itself.
-    Confirm,
-    /// The one on trial failed.
-    Revert,
-}
 
 /// The mind of one gateway.
 #[derive(Debug)]
@@ -187,41 +68,25 @@ pub struct Core {
     /// The last number of the newest gap after which the server was told again what stands.
     restated: u64,
     is_reading: bool,
-    /// When [`Core::handle_timeout`] was last called.
-    woken_at: Timestamp,
     born_at: Timestamp,
     beat_at: Option<Timestamp>,
-    clock_is_guess: bool,
+    clocks: Clocks,
+    wall: Wall,
     stats: Stats,
-}
-
-/// Counters that the Session reports and an operator can see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Records in the queue.
-    pub queue_records: u64,
-    /// Bytes of the queue.
-    pub queue_bytes: u64,
-    /// Records that the bounds of the queue dropped, ever.
-    pub dropped_records: u64,
-    /// Packets from the server that were refused.
-    pub refused_packets: u64,
 }
 
 impl Core {
     /// Wakes up with what the disk remembers.
     pub fn new(now: Timestamp, setup: Setup) -> Self {
         let Setup { gateway, local, heartbeat, block, command_key, spare_epoch, kept } = setup;
-        let mut gather = Gather::new(block);
-        gather.restore(kept.samples);
         let mut core = Self {
             gateway,
             heartbeat,
             spare_epoch,
             schedule: Schedule::default(),
             judge: Judge::default(),
-            verdicts: Verdicts::restore(&kept.standing),
-            gather,
+            verdicts: Verdicts::default(),
+            gather: Gather::new(block),
             session: Session::new(kept.epoch, kept.tail, kept.head),
             desired: Desired::new(local),
             orders: Orders::new(command_key, kept.commands),
@@ -232,12 +97,13 @@ impl Core {
             last_seq: kept.head,
             restated: 0,
             is_reading: false,
-            woken_at: now,
             born_at: now,
             beat_at: None,
-            clock_is_guess: false,
+            clocks: kept.clocks,
+            wall: Wall::default(),
             stats: Stats::default(),
         };
+        core.wake_records(now, kept.samples, kept.standing);
         core.wake_config(now, kept.config, kept.trial);
         core.wake_orders(now);
         core
@@ -259,13 +125,20 @@ impl Core {
     }
 
     /// What the queue holds now.
-    pub fn handle_queue(&mut self, queue_records: u64, queue_bytes: u64, dropped_records: u64) {
-        self.stats = Stats { queue_records, queue_bytes, dropped_records, ..self.stats };
+    pub fn handle_queue(&mut self, queue: Size) {
+        self.stats.queue = queue;
     }
 
-    /// Whether the clock is only a guess.
-    pub fn handle_clock(&mut self, is_guess: bool) {
-        self.clock_is_guess = is_guess;
+    /// What the system's clock shows, and whether that is only a guess. The server hears of a step at once.
+    pub fn handle_wall(&mut self, now: Timestamp, wall: Timestamp, is_guess: bool) {
+        if self.wall.look(now, wall, is_guess) {
+            self.beat_at = self.beat_at.map(|_| now);
+        }
+    }
+
+    /// The time lines.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
     }
 
     /// The counters.
@@ -337,12 +210,15 @@ impl Core {
     }
 
     fn handle_ack(&mut self, now: Timestamp, ack: &Ack) {
-        self.commands.push_back(Command::RaiseFloor { at: from_ms(ack.server_at_ms) });
+        if let Some(offset_ms) = self.clocks.hear(now, from_ms(ack.server_at_ms)) {
+            self.commands.push_back(Command::Heard { offset_ms });
+            self.session.time_known();
+        }
         self.config_reached_server(now);
         if ack.watch_seconds > 0 {
             self.watch(now, ack.watch_seconds);
         }
-        let acked = self.session.ack(now, ack);
+        let acked = self.session.ack(now, &self.clocks, ack);
         if acked.is_ahead {
             tracing::warn!("the server knows more than this queue: it is an old copy, beginning a new epoch");
             self.session.renumbered(self.spare_epoch);
@@ -352,6 +228,10 @@ impl Core {
         }
         if let Some(upto) = acked.delete_upto {
             self.commands.push_back(Command::Delete { upto });
+        }
+        if let Some((from, to)) = acked.refused {
+            tracing::error!(from, to, "the server cannot read these records; a gap takes their place");
+            self.commands.push_back(Command::Refuse { from, to });
         }
         if let Some(gap) = acked.gap {
             self.send_envelope(&gap);
@@ -368,7 +248,7 @@ impl Core {
     /// Records that were asked for, in order of their numbers; empty if there are none.
     pub fn handle_records(&mut self, now: Timestamp, records: &[Record]) {
         self.is_reading = false;
-        let envelopes = self.session.take(now, records);
+        let envelopes = self.session.take(now, &self.clocks, records);
         for envelope in &envelopes {
             self.send_envelope(envelope);
             self.restate_after(now, envelope);
@@ -383,12 +263,6 @@ impl Core {
 
     /// Time has passed: at least [`Core::poll_timeout`] is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        if now < self.woken_at {
-            // The clock was set back: nobody sleeps through the difference.
-            self.schedule.clock_went_back(now);
-            self.beat_at = self.beat_at.map(|at| at.min(after(now, self.heartbeat)));
-        }
-        self.woken_at = now;
         for (device, check) in self.schedule.start_due(now) {
             self.commands.push_back(Command::RunCheck { device, check });
         }
@@ -423,8 +297,7 @@ impl Core {
     /// The agent ends in order: what is open goes to disk, the server hears that we go.
     pub fn handle_shutdown(&mut self, now: Timestamp) {
         if !self.batch.is_empty() {
-            let batch = Batch { at_ms: now.as_millisecond(), ..std::mem::take(&mut self.batch) };
-            self.commands.push_back(Command::Append(batch));
+            self.append(now);
         }
         self.send_birth(now, false);
     }
@@ -480,10 +353,15 @@ impl Core {
         }
         let is_time = after(self.staged_at, STAGE_EVERY) <= now;
         if self.batch.is_urgent() || (is_time && !self.batch.is_empty()) {
-            self.staged_at = now;
-            let batch = Batch { at_ms: now.as_millisecond(), ..std::mem::take(&mut self.batch) };
-            self.commands.push_back(Command::Append(batch));
+            self.append(now);
         }
         self.read_more();
+    }
+
+    fn append(&mut self, now: Timestamp) {
+        self.staged_at = now;
+        let batch = std::mem::take(&mut self.batch);
+        let batch = Batch { at_ms: now.as_millisecond(), clock: self.clocks.number, ..batch };
+        self.commands.push_back(Command::Append(batch));
     }
 }

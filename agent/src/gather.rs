@@ -124,6 +124,13 @@ impl Gather {
     }
 }
 
+/// Blocks of samples that are not to be mixed with others.
+pub fn encode_samples(samples: Vec<Sample>) -> Vec<Vec<u8>> {
+    let mut apart = Gather::new(Duration::ZERO);
+    apart.restore(samples);
+    apart.close()
+}
+
 fn encode(mut series: Vec<Series>, blocks: &mut Vec<Vec<u8>>) {
     if let Ok(block) = metrics::build(&series) {
         let bytes = block.encode_to_vec();

@@ -25,10 +25,10 @@ pub enum Effect {
         /// Payload.
         bytes: Vec<u8>,
     },
-    /// It is at least that late.
-    RaiseFloor {
-        /// The server's time.
-        at: Timestamp,
+    /// The server told the time.
+    Heard {
+        /// True time minus the time line.
+        offset_ms: i64,
     },
 }
 
@@ -50,7 +50,14 @@ impl Pump {
             match command {
                 Command::RunCheck { device, check } => effects.push(Effect::RunCheck { device, check }),
                 Command::Send { up, bytes } => effects.push(Effect::Send { up, bytes }),
-                Command::RaiseFloor { at } => effects.push(Effect::RaiseFloor { at }),
+                Command::Heard { offset_ms } => {
+                    self.spool.put_line(now, Some(offset_ms), None).await?;
+                    effects.push(Effect::Heard { offset_ms });
+                }
+                Command::Refuse { from, to } => {
+                    self.spool.refuse(from, to).await?;
+                    self.tell_size();
+                }
                 Command::Append(batch) => {
                     let head = self.spool.append(&batch).await?;
                     self.tell_size();
@@ -71,7 +78,6 @@ impl Pump {
     }
 
     fn tell_size(&mut self) {
-        let size = self.spool.size();
-        self.core.handle_queue(size.records, size.bytes, size.dropped);
+        self.core.handle_queue(self.spool.size());
     }
 }

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::clock::Clock;
+use crate::clock::{Boot, Clock};
 use crate::config::{Check, Config};
 use crate::core::{Core, Setup};
 use crate::enrol::Enrolment;
@@ -42,11 +42,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let enrolment = Enrolment::load(&config.data_dir)?;
     let clock = Clock::system();
     let seal = Seal::load_or_create(&config.data_dir)?;
-    let mut spool = Spool::open(&config.data_dir.join(QUEUE), seal, config.queue, clock.now()).await?;
-    if let Some(at) = spool.time().await? {
-        clock.raise_floor(at);
+    let mut spool = Spool::open(&config.data_dir.join(QUEUE), seal, config.queue, clock.steady()).await?;
+    let line = spool.begin_line(&Boot::current(), clock.steady()).await?;
+    clock.begin(line.at, line.floor);
+    if let Some(offset_ms) = line.clocks.offset_ms {
+        clock.heard(offset_ms);
     }
-    let kept = spool.kept().await?;
+    let kept = spool.kept(line.clocks).await?;
     let heartbeat_s = u64::from(enrolment.server.heartbeat_s.max(5));
     let setup = Setup {
         gateway: enrolment.server.gateway_id.clone(),
@@ -58,7 +60,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         kept,
     };
     tracing::info!(gateway = %setup.gateway, queued = spool.size().records, "the agent begins");
-    let core = Core::new(clock.now(), setup);
+    let core = Core::new(clock.steady(), setup);
     let context = Arc::new(Context::new(clock.clone(), config.concurrent_probes)?);
     let notify = Notify::from_env();
     let (sender, events) = mpsc::channel(EVENTS);
@@ -117,7 +119,7 @@ impl Running {
         let mut housekeeping = tokio::time::interval(every.max(Duration::from_millis(100)));
         loop {
             self.settle().await?;
-            let now = self.clock.now();
+            let now = self.clock.steady();
             let due = self.pump.core.poll_timeout().map_or(HOUSEKEEPING, |due| wait(now, due));
             tokio::select! {
                 biased;
@@ -128,12 +130,13 @@ impl Running {
                 }
                 Some(done) = self.probes.join_next() => {
                     let (device, check, outcome) = done.context("a probe was lost")?;
-                    self.pump.core.handle_outcome(self.clock.now(), &device, &check, outcome);
+                    self.pump.core.handle_outcome(self.clock.steady(), &device, &check, outcome);
                 }
-                () = tokio::time::sleep(due) => self.pump.core.handle_timeout(self.clock.now()),
+                () = tokio::time::sleep(due) => self.pump.core.handle_timeout(self.clock.steady()),
                 _ = housekeeping.tick() => {
                     notify.alive();
-                    self.pump.core.handle_timeout(self.clock.now());
+                    self.look_at_the_clock();
+                    self.pump.core.handle_timeout(self.clock.steady());
                     self.keep_house().await?;
                 }
             }
@@ -142,7 +145,7 @@ impl Running {
 
     /// Lets the core's wishes come true.
     async fn settle(&mut self) -> anyhow::Result<()> {
-        for effect in self.pump.settle(self.clock.now()).await? {
+        for effect in self.pump.settle(self.clock.steady()).await? {
             match effect {
                 Effect::RunCheck { device, check } => self.probe(device, check),
                 Effect::Send { up, bytes } => {
@@ -153,14 +156,16 @@ impl Running {
                         tracing::debug!(?up, "the way out is full");
                     }
                 }
-                Effect::RaiseFloor { at } => {
-                    if self.clock.is_guess() {
-                        self.clock.raise_floor(at);
-                    }
-                }
+                Effect::Heard { offset_ms } => self.clock.heard(offset_ms),
             }
         }
         Ok(())
+    }
+
+    fn look_at_the_clock(&mut self) {
+        self.clock.look(probe::host::is_clock_steered(), &Boot::current());
+        let (steady, wall) = (self.clock.steady(), self.clock.wall());
+        self.pump.core.handle_wall(steady, wall, self.clock.is_guess());
     }
 
     fn probe(&mut self, device_id: DeviceId, name: String) {
@@ -182,9 +187,9 @@ impl Running {
     }
 
     fn happened(&mut self, event: Event) {
-        let now = self.clock.now();
+        self.look_at_the_clock();
+        let now = self.clock.steady();
         let core = &mut self.pump.core;
-        core.handle_clock(self.clock.is_guess());
         match event {
             Event::Attempt { session_id, will } => {
                 let _ = will.send(core.will(now, session_id));
@@ -212,9 +217,9 @@ impl Running {
             }
         }
         let now = self.clock.now();
-        if now.as_second() - self.stored_at.as_second() >= STORE_TIME_S {
+        if (now.as_second() - self.stored_at.as_second()).abs() >= STORE_TIME_S {
             self.stored_at = now;
-            self.pump.spool.put_time(now).await?;
+            self.store_time().await?;
         }
         if now.as_second() - self.renewed_at.as_second() < RENEW_EVERY_S || self.clock.is_guess() {
             return Ok(());
@@ -238,12 +243,20 @@ impl Running {
         Ok(())
     }
 
+    /// For a boot that comes up in 1970, and to know later how right this boot's time line was.
+    async fn store_time(&mut self) -> anyhow::Result<()> {
+        let (steady, wall) = (self.clock.steady(), self.clock.wall());
+        let shift_ms = wall.as_millisecond() - steady.as_millisecond();
+        let plausible = (!self.clock.is_guess()).then_some(shift_ms);
+        self.pump.spool.put_line(steady, None, plausible).await?;
+        self.pump.spool.put_time(self.clock.now()).await
+    }
+
     /// Leaves in order: what is open goes to disk, the server hears that we go.
     async fn farewell(mut self) -> anyhow::Result<()> {
-        let now = self.clock.now();
-        self.pump.core.handle_shutdown(now);
+        self.pump.core.handle_shutdown(self.clock.steady());
         self.settle().await?;
-        self.pump.spool.put_time(now).await?;
+        self.store_time().await?;
         if let Some(link) = self.link.take() {
             link.close();
             // The uplink ends when the connection is closed and nobody listens.

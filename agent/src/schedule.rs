@@ -163,21 +163,6 @@ impl Schedule {
         }
     }
 
-    /// The clock was set back: what is due waits no longer than its own pause from now.
-    pub fn clock_went_back(&mut self, now: Timestamp) {
-        for slot in self.devices.values_mut() {
-            slot.free_at = slot.free_at.min(after(now, SPACING));
-            for plan in slot.checks.values_mut() {
-                plan.due_at = plan.due_at.min(after(now, plan.pause()));
-            }
-            if let Some(running) = &mut slot.running
-                && let Some(plan) = slot.checks.get(&running.check)
-            {
-                running.lost_at = running.lost_at.min(after(now, plan.check.timeout + LOST_AFTER));
-            }
-        }
-    }
-
     /// When [`Schedule::start_due`] has something to say next.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.devices

@@ -17,6 +17,7 @@ use sitewarden_proto::wire::{
 };
 
 use crate::clock::after;
+use crate::timeline::Clocks;
 
 /// Envelopes on their way without an ack.
 const WINDOW: usize = 8;
@@ -24,6 +25,10 @@ const WINDOW: usize = 8;
 const ACK_LIMIT: Duration = Duration::from_secs(30);
 /// A repeated request to send from the same number is heeded once in this time: several acks carry it.
 const RESEND_PAUSE: Duration = Duration::from_secs(5);
+/// A packet is given up when the server could not read it so often,
+const REFUSALS: u32 = 3;
+/// over so long a time: a server that is being updated may read it later.
+const REFUSED_FOR: Duration = Duration::from_mins(2);
 
 /// What kind of record it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +56,10 @@ pub struct Record {
     pub last: u64,
     /// What it is.
     pub kind: RecordKind,
-    /// When it was written, Unix milliseconds.
+    /// When it was written, Unix milliseconds on its clock.
     pub at_ms: i64,
+    /// The clock of that time and of the times in `bytes`.
+    pub clock: u32,
     /// The protobuf message of its kind.
     pub bytes: Vec<u8>,
 }
@@ -66,6 +73,8 @@ pub struct Acked {
     pub gap: Option<Envelope>,
     /// The server knows numbers that this queue never gave out: it is an old copy, and needs a new epoch.
     pub is_ahead: bool,
+    /// The server will never read these records: put a gap in their place.
+    pub refused: Option<(u64, u64)>,
 }
 
 /// The numbered stream of one gateway.
@@ -78,10 +87,33 @@ pub struct Session {
     head: u64,
     /// Next record to send.
     next: u64,
-    /// (last number of the envelope, when it was sent), oldest first.
-    in_flight: VecDeque<(u64, Timestamp)>,
+    /// Oldest first.
+    in_flight: VecDeque<Flight>,
     link: Link,
     resent: Option<(u64, Timestamp)>,
+    /// The next record is of an earlier clock, and the server has not told the time yet.
+    awaits_time: bool,
+    refused: Option<Refused>,
+    /// Up to here records travel alone, so that a refusal names one of them.
+    alone_upto: u64,
+}
+
+/// An envelope on its way.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    first: u64,
+    last: u64,
+    sent_at: Timestamp,
+}
+
+/// A packet that the server could not read.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    first: u64,
+    last: u64,
+    times: u32,
+    since: Timestamp,
+    heard_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +125,18 @@ enum Link {
 impl Session {
     /// A stream over a queue that holds `tail..=head`.
     pub fn new(epoch: u64, tail: u64, head: u64) -> Self {
-        Self { epoch, tail, head, next: tail, in_flight: VecDeque::new(), link: Link::Down, resent: None }
+        Self {
+            epoch,
+            tail,
+            head,
+            next: tail,
+            in_flight: VecDeque::new(),
+            link: Link::Down,
+            resent: None,
+            awaits_time: false,
+            refused: None,
+            alone_upto: 0,
+        }
     }
 
     /// The epoch of the numbers.
@@ -119,6 +162,7 @@ impl Session {
         self.link = Link::Up { session_id };
         self.begin_at(self.tail);
         self.resent = None;
+        self.awaits_time = false;
     }
 
     /// The connection is gone.
@@ -135,7 +179,19 @@ impl Session {
     /// All numbers belong to a new epoch; everything is sent again.
     pub fn renumbered(&mut self, epoch: u64) {
         self.epoch = epoch;
+        (self.refused, self.alone_upto) = (None, 0);
         self.begin_at(self.tail);
+    }
+
+    /// The queue is another one now, with other numbers.
+    pub fn replaced(&mut self, epoch: u64, tail: u64, head: u64) {
+        (self.tail, self.head) = (tail, head);
+        self.renumbered(epoch);
+    }
+
+    /// The server has told the time: records of earlier clocks may go.
+    pub fn time_known(&mut self) {
+        self.awaits_time = false;
     }
 
     fn begin_at(&mut self, seq: u64) {
@@ -145,12 +201,13 @@ impl Session {
 
     /// From which number records should be read now, if any can be sent.
     pub fn wants(&self) -> Option<u64> {
-        let is_up = self.link != Link::Down;
+        let is_up = self.link != Link::Down && !self.awaits_time;
         (is_up && self.next <= self.head && self.in_flight.len() < WINDOW).then_some(self.next)
     }
 
-    /// Packs records that were read from [`Session::wants`] on, as many as the window allows.
-    pub fn take(&mut self, now: Timestamp, records: &[Record]) -> Vec<Envelope> {
+    /// Packs records that were read from [`Session::wants`] on, as many as the window allows. An envelope holds
+    /// records of one clock, and says what that clock shows now.
+    pub fn take(&mut self, now: Timestamp, clocks: &Clocks, records: &[Record]) -> Vec<Envelope> {
         let mut envelopes = Vec::new();
         let Link::Up { session_id } = self.link else { return envelopes };
         let records: Vec<&Record> =
@@ -159,11 +216,18 @@ impl Session {
         while let Some(first) = rest.first()
             && self.in_flight.len() < WINDOW
         {
+            // A gap holds no times.
+            let clock = if first.kind == RecordKind::Gap { clocks.number } else { first.clock };
+            let Some(shown) = clocks.shows(clock, now) else {
+                self.awaits_time = true;
+                break;
+            };
             let (from, to, body) = if first.seq > self.next {
                 // The queue lost what it promised to keep: say so rather than wait for ever.
                 (self.next, first.seq - 1, gap_body(self.next, first.seq - 1, gap::Reason::Corrupt))
             } else {
-                let (taken, last, body) = pack(rest);
+                let is_alone = first.seq <= self.alone_upto;
+                let (taken, last, body) = pack(if is_alone { &rest[..1] } else { rest });
                 rest = &rest[taken..];
                 (first.seq, last, body)
             };
@@ -171,20 +235,20 @@ impl Session {
                 epoch: self.epoch,
                 first_seq: from,
                 count: u32::try_from(to - from + 1).unwrap_or(u32::MAX),
-                sent_at_ms: now.as_millisecond(),
+                sent_at_ms: shown.as_millisecond(),
                 session_id,
+                clock,
                 body: Some(body),
-                ..Envelope::default()
             };
             self.next = to + 1;
-            self.in_flight.push_back((to, now));
+            self.in_flight.push_back(Flight { first: from, last: to, sent_at: now });
             envelopes.push(sent);
         }
         envelopes
     }
 
     /// The server says what it has committed, and perhaps what it misses.
-    pub fn ack(&mut self, now: Timestamp, ack: &Ack) -> Acked {
+    pub fn ack(&mut self, now: Timestamp, clocks: &Clocks, ack: &Ack) -> Acked {
         let Link::Up { session_id } = self.link else { return Acked::default() };
         if ack.epoch != self.epoch {
             return Acked::default();
@@ -198,8 +262,15 @@ impl Session {
             self.next = self.next.max(self.tail);
             acked.delete_upto = Some(ack.upto);
         }
-        while self.in_flight.front().is_some_and(|(last, _)| *last <= ack.upto) {
+        if ack.refused_from >= self.tail {
+            acked.refused = self.is_refused(now, ack.refused_from);
+        }
+        while self.in_flight.front().is_some_and(|flight| flight.last <= ack.upto) {
             self.in_flight.pop_front();
+        }
+        if let Some((from, _)) = acked.refused {
+            self.begin_at(from);
+            return acked;
         }
         let from = ack.resend_from;
         let is_repeated = self.resent.is_some_and(|(seq, at)| seq == from && after(at, RESEND_PAUSE) > now);
@@ -215,12 +286,33 @@ impl Session {
                 count: u32::try_from(to - from + 1).unwrap_or(u32::MAX),
                 sent_at_ms: now.as_millisecond(),
                 session_id,
+                clock: clocks.number,
                 body: Some(gap_body(from, to, gap::Reason::AlreadyDeleted)),
-                ..Envelope::default()
             });
         }
         self.begin_at(from.max(self.tail));
         acked
+    }
+
+    /// The server cannot read the packet that begins at `first`: its records go alone from now on, and the
+    /// one that is refused again and again is given up.
+    fn is_refused(&mut self, now: Timestamp, first: u64) -> Option<(u64, u64)> {
+        let sent = self.in_flight.iter().find(|flight| flight.first == first)?;
+        let refused = match self.refused {
+            // Packets behind it that are on their way bring the same word.
+            Some(before) if before.first == first && before.heard_at >= sent.sent_at => return None,
+            Some(before) if before.first == first && before.last == sent.last => {
+                Refused { times: before.times + 1, heard_at: now, ..before }
+            }
+            Some(_) | None => Refused { first, last: sent.last, times: 1, since: now, heard_at: now },
+        };
+        self.alone_upto = self.alone_upto.max(refused.last);
+        if refused.times >= REFUSALS && after(refused.since, REFUSED_FOR) <= now {
+            self.refused = None;
+            return Some((refused.first, refused.last));
+        }
+        self.refused = Some(refused);
+        None
     }
 
     /// An ack stayed away too long: begin again.
@@ -232,7 +324,7 @@ impl Session {
 
     /// When [`Session::timeout`] has something to do.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.in_flight.front().map(|(_, at)| after(*at, ACK_LIMIT))
+        self.in_flight.front().map(|flight| after(flight.sent_at, ACK_LIMIT))
     }
 }
 
@@ -264,7 +356,9 @@ fn pack_events(records: &[&Record]) -> (usize, u64, Body) {
     let mut bytes = 0;
     for (index, record) in records.iter().enumerate() {
         let fits = bytes + record.bytes.len() <= BATCH_TARGET && events.len() < RECORDS_MAX as usize;
-        let follows = record.kind == RecordKind::Event && record.seq == first.seq + index as u64;
+        let follows = record.kind == RecordKind::Event
+            && record.clock == first.clock
+            && record.seq == first.seq + index as u64;
         if index > 0 && !(fits && follows) {
             break;
         }

@@ -6,6 +6,7 @@
 //! of it is taken over, and the new file begins a new epoch, so that no number is ever used twice.
 
 mod bounds;
+mod clocks;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -20,10 +21,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{Connection, Row};
 
 use crate::config::Queue;
-use crate::core::{Batch, ConfigChange, Kept};
+use crate::core::{Batch, ConfigChange, Kept, Size};
 use crate::gather::Sample;
 use crate::seal::Seal;
 use crate::session::{Record, RecordKind};
+use crate::timeline::Clocks;
+
+pub use clocks::Line;
 
 /// Records handed out by one read.
 const READ_RECORDS: i64 = 2_000;
@@ -34,11 +38,19 @@ const JOURNAL_DAYS: i64 = 7;
 
 const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, last INTEGER NOT NULL, kind INTEGER NOT NULL, \
-     at_ms INTEGER NOT NULL, bytes BLOB NOT NULL)",
+     at_ms INTEGER NOT NULL, bytes BLOB NOT NULL, clock INTEGER NOT NULL DEFAULT 0)",
     "CREATE INDEX IF NOT EXISTS record_by_kind ON record (kind, seq)",
-    "CREATE TABLE IF NOT EXISTS sample (at_ms INTEGER NOT NULL, body TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS sample (at_ms INTEGER NOT NULL, body TEXT NOT NULL, \
+     clock INTEGER NOT NULL DEFAULT 0)",
+    clocks::TABLE,
     "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, number INTEGER NOT NULL, body BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS journal (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, is_final INTEGER NOT NULL)",
+];
+
+/// What the file of an earlier release lacks.
+const ADDED: &[(&str, &str)] = &[
+    ("record", "ALTER TABLE record ADD COLUMN clock INTEGER NOT NULL DEFAULT 0"),
+    ("sample", "ALTER TABLE sample ADD COLUMN clock INTEGER NOT NULL DEFAULT 0"),
 ];
 
 /// The queue on disk.
@@ -49,17 +61,10 @@ pub struct Spool {
     seal: Seal,
     bounds: Queue,
     size: Size,
-}
-
-/// What the queue holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
-    /// Records.
-    pub records: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Records that the bounds dropped, ever.
-    pub dropped: u64,
+    /// The time line of this boot, once it has begun.
+    line: Option<clocks::Stored>,
+    /// Those of earlier boots.
+    earlier: Vec<clocks::Stored>,
 }
 
 impl Spool {
@@ -75,7 +80,15 @@ impl Spool {
     }
 
     async fn begin(path: &Path, db: SqliteConnection, seal: Seal, bounds: Queue) -> anyhow::Result<Self> {
-        let mut spool = Self { path: path.to_owned(), db, seal, bounds, size: Size::default() };
+        let mut spool = Self {
+            path: path.to_owned(),
+            db,
+            seal,
+            bounds,
+            size: Size::default(),
+            line: None,
+            earlier: vec![],
+        };
         if spool.number("epoch").await?.is_none() {
             spool.put("epoch", random_epoch() as i64, b"").await?;
         }
@@ -100,21 +113,28 @@ impl Spool {
         for statement in SCHEMA {
             sqlx::query(*statement).execute(&mut db).await?;
         }
+        for (table, statement) in ADDED {
+            let known = "SELECT 1 FROM pragma_table_info($1) WHERE name = 'clock'";
+            if sqlx::query(known).bind(*table).fetch_optional(&mut db).await?.is_none() {
+                sqlx::query(*statement).execute(&mut db).await?;
+            }
+        }
         Ok(db)
     }
 
-    /// What the queue remembers, for the core to wake up with. A stored configuration that cannot be opened
+    /// What the queue remembers, for the core to wake up with `clocks`. A stored configuration that cannot be opened
     /// is left out: the server sends it again.
-    pub async fn kept(&mut self) -> anyhow::Result<Kept> {
+    pub async fn kept(&mut self, clocks: Clocks) -> anyhow::Result<Kept> {
         let epoch = self.number("epoch").await?.unwrap_or(1) as u64;
         let head = self.number("head").await?.unwrap_or(0) as u64;
         let first: Option<i64> =
             sqlx::query("SELECT MIN(seq) FROM record").fetch_one(&mut self.db).await?.try_get(0)?;
         let tail = first.map_or(head + 1, |seq| seq as u64);
         let mut samples = Vec::new();
-        for row in sqlx::query("SELECT body FROM sample ORDER BY rowid").fetch_all(&mut self.db).await? {
-            let body: String = row.try_get(0)?;
-            samples.extend(serde_json::from_str::<Vec<Sample>>(&body).unwrap_or_default());
+        let query = "SELECT clock, body FROM sample ORDER BY rowid";
+        for (clock, body) in sqlx::query_as::<_, (u32, String)>(query).fetch_all(&mut self.db).await? {
+            let staged = serde_json::from_str::<Vec<Sample>>(&body).unwrap_or_default();
+            samples.extend(staged.into_iter().map(|sample| (clock, sample)));
         }
         let standing = match self.get("standing").await? {
             Some((_, body)) => serde_json::from_slice(&body).unwrap_or_default(),
@@ -126,7 +146,7 @@ impl Spool {
         }
         let config = self.get_config("config").await?;
         let trial = self.get_config("trial").await?;
-        Ok(Kept { epoch, tail, head, samples, standing, config, trial, commands })
+        Ok(Kept { epoch, tail, head, clocks, samples, standing, config, trial, commands })
     }
 
     /// Commits a batch in one transaction and keeps the bounds; returns the newest number.
@@ -137,14 +157,7 @@ impl Spool {
         };
         let mut tx = self.db.begin().await?;
         for record in &batch.records {
-            sqlx::query("INSERT INTO record (seq, last, kind, at_ms, bytes) VALUES ($1, $2, $3, $4, $5)")
-                .bind(record.seq as i64)
-                .bind(record.last as i64)
-                .bind(kind_number(record.kind))
-                .bind(record.at_ms)
-                .bind(record.bytes.as_slice())
-                .execute(&mut *tx)
-                .await?;
+            insert(&mut tx, record).await?;
         }
         if let Some(last) = batch.records.last() {
             put(&mut tx, "head", last.last as i64, b"").await?;
@@ -153,8 +166,9 @@ impl Spool {
             sqlx::query("DELETE FROM sample").execute(&mut *tx).await?;
         }
         if !batch.samples.is_empty() {
-            sqlx::query("INSERT INTO sample (at_ms, body) VALUES ($1, $2)")
+            sqlx::query("INSERT INTO sample (at_ms, clock, body) VALUES ($1, $2, $3)")
                 .bind(batch.at_ms)
+                .bind(i64::from(batch.clock))
                 .bind(serde_json::to_string(&batch.samples)?)
                 .execute(&mut *tx)
                 .await?;
@@ -191,8 +205,10 @@ impl Spool {
             .await?;
         }
         if !batch.journal.is_empty() {
-            sqlx::query("DELETE FROM journal WHERE at_ms < $1")
+            // What lies far ahead was stamped by a clock that was wrong.
+            sqlx::query("DELETE FROM journal WHERE at_ms < $1 OR at_ms > $2")
                 .bind(batch.at_ms - JOURNAL_DAYS * 86_400_000)
+                .bind(batch.at_ms + JOURNAL_DAYS * 86_400_000)
                 .execute(&mut *tx)
                 .await?;
         }
@@ -202,6 +218,7 @@ impl Spool {
             self.size.bytes += record.bytes.len() as u64;
         }
         self.keep_bounds(batch.at_ms).await?;
+        self.size.oldest = self.oldest().await?;
         Ok(self.number("head").await?.unwrap_or(0) as u64)
     }
 
@@ -209,7 +226,7 @@ impl Spool {
     pub async fn read(&mut self, from: u64) -> anyhow::Result<Vec<Record>> {
         use futures_util::TryStreamExt;
         let mut rows = sqlx::query(
-            "SELECT seq, last, kind, at_ms, bytes FROM record WHERE last >= $1 ORDER BY seq LIMIT $2",
+            "SELECT seq, last, kind, at_ms, clock, bytes FROM record WHERE last >= $1 ORDER BY seq LIMIT $2",
         )
         .bind(from as i64)
         .bind(READ_RECORDS)
@@ -237,6 +254,7 @@ impl Spool {
         sqlx::query("DELETE FROM record WHERE last <= $1").bind(upto as i64).execute(&mut self.db).await?;
         self.size.records = self.size.records.saturating_sub(records.unsigned_abs());
         self.size.bytes = self.size.bytes.saturating_sub(bytes.unsigned_abs());
+        self.size.oldest = self.oldest().await?;
         Ok(())
     }
 
@@ -248,11 +266,6 @@ impl Spool {
     /// A time that has certainly passed, for gateways whose clock forgets.
     pub async fn put_time(&mut self, now: Timestamp) -> anyhow::Result<()> {
         self.put("time", now.as_millisecond(), b"").await
-    }
-
-    /// The time stored last.
-    pub async fn time(&mut self) -> anyhow::Result<Option<Timestamp>> {
-        Ok(self.number("time").await?.map(crate::clock::from_ms))
     }
 
     /// What the queue holds.
@@ -276,7 +289,8 @@ impl Spool {
                 .fetch_one(&mut self.db)
                 .await?;
         let dropped = self.number("dropped").await?.unwrap_or(0).unsigned_abs();
-        self.size = Size { records: records.unsigned_abs(), bytes: bytes.unsigned_abs(), dropped };
+        let oldest = self.oldest().await?;
+        self.size = Size { records: records.unsigned_abs(), bytes: bytes.unsigned_abs(), dropped, oldest };
         Ok(())
     }
 
@@ -329,8 +343,22 @@ fn record(row: &sqlx::sqlite::SqliteRow) -> anyhow::Result<Record> {
         last: row.try_get::<i64, _>(1)? as u64,
         kind: kind_of(row.try_get(2)?)?,
         at_ms: row.try_get(3)?,
-        bytes: row.try_get(4)?,
+        clock: row.try_get(4)?,
+        bytes: row.try_get(5)?,
     })
+}
+
+async fn insert(db: &mut SqliteConnection, record: &Record) -> anyhow::Result<()> {
+    sqlx::query("INSERT INTO record (seq, last, kind, at_ms, clock, bytes) VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(record.seq as i64)
+        .bind(record.last as i64)
+        .bind(kind_number(record.kind))
+        .bind(record.at_ms)
+        .bind(i64::from(record.clock))
+        .bind(record.bytes.as_slice())
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Numbers on disk; they never change.

@@ -94,7 +94,7 @@ pub async fn run(settings: Settings, events: mpsc::Sender<Event>) {
     let mut failures = 0_u32;
     let mut next_failed = false;
     loop {
-        let started = settings.clock.now();
+        let started = settings.clock.steady();
         let (is_next, ended) = match settings.enrolment.identity(!next_failed) {
             Ok(identity) => (identity.is_next, session(&settings, &identity, &events).await),
             Err(error) => (false, Err(error)),
@@ -105,7 +105,7 @@ pub async fn run(settings: Settings, events: mpsc::Sender<Event>) {
         };
         // A renewed identity that does not serve is tried in turn with the one that did.
         next_failed = is_next && settings.enrolment.has_next();
-        if settings.clock.now().as_second() - started.as_second() >= STEADY_S {
+        if settings.clock.steady().as_second() - started.as_second() >= STEADY_S {
             failures = 0;
         }
         if events.send(Event::Disconnected { reason }).await.is_err() {

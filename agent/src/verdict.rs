@@ -106,6 +106,16 @@ pub struct Standing {
     pub first_bad_ms: i64,
 }
 
+impl Standing {
+    /// The same on a clock that shows so much more.
+    #[must_use]
+    pub fn shifted(self, by_ms: i64) -> Self {
+        let shifted = |ms: i64| if ms == 0 { 0 } else { ms.saturating_add(by_ms) };
+        let (last_good_ms, first_bad_ms) = (shifted(self.last_good_ms), shifted(self.first_bad_ms));
+        Self { last_good_ms, first_bad_ms, ..self }
+    }
+}
+
 /// All verdicts of a gateway.
 #[derive(Debug, Default)]
 pub struct Verdicts {

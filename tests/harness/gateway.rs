@@ -1,11 +1,13 @@
 //! A gateway in a story: the agent's real mind on a disk that is a map, in front of devices whose
-//! condition the story sets. Its packets are the real bytes.
+//! condition the story sets. Its packets are the real bytes. Its clock is its own: it can be set, and the
+//! machine can come up with any time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sitewarden_agent::core::{Command, Core, Setup};
+use sitewarden_agent::clock::shifted;
+use sitewarden_agent::core::{Command, Core, Setup, Size};
 use sitewarden_agent::probe::{Finding, Outcome, OutcomeState};
 use sitewarden_proto::id::GatewayId;
 use sitewarden_proto::topic::{Down, Up};
@@ -54,16 +56,19 @@ pub struct Gateway {
     running: bool,
     will: Vec<u8>,
     sessions: u64,
-    /// How far its clock is behind, ms.
-    behind_ms: i64,
+    /// Its time line minus true time, ms.
+    line_ms: i64,
+    /// Its system's clock minus true time, ms.
+    wall_ms: i64,
 }
 
 impl Gateway {
     /// A gateway that was just enrolled and has not connected yet.
     pub fn new(id: GatewayId, command_key: Vec<u8>, now: Timestamp, behind_ms: i64) -> Self {
-        let disk = Disk::new(7);
+        let line = shifted(now, -behind_ms);
+        let disk = Disk::new(7, line);
         Self {
-            core: wake(&id, &disk, &command_key, own(now, behind_ms)),
+            core: wake(&id, &disk, &command_key, line),
             id,
             disk,
             command_key,
@@ -73,7 +78,8 @@ impl Gateway {
             running: true,
             will: Vec::new(),
             sessions: 0,
-            behind_ms,
+            line_ms: -behind_ms,
+            wall_ms: -behind_ms,
         }
     }
 
@@ -84,7 +90,7 @@ impl Gateway {
 
     /// Its clock is set: so far behind from now on.
     pub fn set_behind(&mut self, behind_ms: i64) {
-        self.behind_ms = behind_ms;
+        self.wall_ms = -behind_ms;
     }
 
     /// Whether packets get through.
@@ -132,6 +138,19 @@ impl Gateway {
         std::mem::take(&mut self.will)
     }
 
+    /// Somebody sets the system's clock: NTP, or a hand that errs.
+    pub fn set_clock(&mut self, now: Timestamp, to: Timestamp) {
+        self.wall_ms = to.as_millisecond() - now.as_millisecond();
+    }
+
+    /// The machine restarts while it is cut off, and its system's clock shows `wall`.
+    pub fn reboot(&mut self, now: Timestamp, wall: Timestamp) {
+        let line = self.disk.next_boot(self.core.clocks(), self.own(now), wall);
+        self.line_ms = line.as_millisecond() - now.as_millisecond();
+        self.set_clock(now, wall);
+        self.restart(now);
+    }
+
     /// What the server answered.
     pub fn receive(&mut self, now: Timestamp, down: Down, bytes: &[u8]) {
         let now = self.own(now);
@@ -144,7 +163,9 @@ impl Gateway {
         if !self.running {
             return packets;
         }
+        let wall = shifted(now, self.wall_ms);
         let now = self.own(now);
+        self.core.handle_wall(now, wall, false);
         if self.core.poll_timeout().is_some_and(|due| due <= now) {
             self.core.handle_timeout(now);
         }
@@ -156,8 +177,7 @@ impl Gateway {
                 }
                 Command::Append(batch) => {
                     let head = self.disk.append(batch);
-                    let (records, bytes) = (self.disk.waiting() as u64, self.disk.bytes() as u64);
-                    self.core.handle_queue(records, bytes, self.disk.dropped());
+                    self.core.handle_queue(self.size());
                     self.core.handle_appended(head);
                 }
                 Command::Read { from } => {
@@ -166,7 +186,8 @@ impl Gateway {
                 Command::Send { up, bytes } => packets.push((up, bytes)),
                 Command::Delete { upto } => self.disk.delete(upto),
                 Command::NewEpoch { epoch } => self.disk.new_epoch(epoch),
-                Command::RaiseFloor { .. } => {}
+                Command::Heard { offset_ms } => self.disk.heard(offset_ms),
+                Command::Refuse { .. } => {}
             }
         }
         packets
@@ -177,8 +198,13 @@ impl Gateway {
         self.disk.waiting()
     }
 
+    fn size(&self) -> Size {
+        let (records, bytes) = (self.disk.waiting() as u64, self.disk.bytes() as u64);
+        Size { records, bytes, dropped: self.disk.dropped(), oldest: self.disk.oldest() }
+    }
+
     fn own(&self, now: Timestamp) -> Timestamp {
-        own(now, self.behind_ms)
+        shifted(now, self.line_ms)
     }
 
     fn outcome(&self, device: &str, check: &str) -> Outcome {
@@ -221,10 +247,6 @@ fn wake(id: &GatewayId, disk: &Disk, command_key: &[u8], now: Timestamp) -> Core
         kept: disk.kept(),
     };
     Core::new(now, setup)
-}
-
-fn own(now: Timestamp, behind_ms: i64) -> Timestamp {
-    sitewarden_agent::clock::from_ms(now.as_millisecond() - behind_ms)
 }
 
 /// The fault code of a check that got no answer; in stories a check is named after its kind.

@@ -1,6 +1,7 @@
 //! The one integration binary: stories of the whole system, and real peers that judge its parts.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod agent;
 mod backup;
 mod broker;
 mod database;

@@ -11,6 +11,7 @@ use sitewarden_proto::wire::command_result::Status;
 use sitewarden_proto::wire::{Command as Order, CommandResult, SignedCommand};
 
 use super::Core;
+use crate::clock::shifted;
 use crate::session::RecordKind;
 use crate::trust::{self, Refused};
 
@@ -50,7 +51,9 @@ impl Core {
     }
 
     pub(super) fn handle_order(&mut self, now: Timestamp, signed: &SignedCommand) {
-        match trust::open_command(now, &self.gateway, &self.orders.key, signed) {
+        // The server stamps its commands with true time.
+        let true_now = shifted(now, self.clocks.offset_ms.unwrap_or(self.wall.shift_ms));
+        match trust::open_command(true_now, &self.gateway, &self.orders.key, signed) {
             Ok(order) => {
                 if self.is_new(&order.id) {
                     self.answer(now, &order.id, Status::Accepted, "");

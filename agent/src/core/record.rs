@@ -1,5 +1,7 @@
 //! What the core writes and says of itself: numbered records, events with their evidence, the Session.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use prost::Message;
 use sitewarden_proto::envelope::{self, Codec};
@@ -10,8 +12,10 @@ use sitewarden_proto::wire::envelope::Body;
 use sitewarden_proto::wire::{Envelope, Event, Session as Birth, Transition};
 
 use super::{Command, Core};
+use crate::clock::{from_ms, shifted};
+use crate::gather::Sample;
 use crate::session::{Record, RecordKind};
-use crate::verdict::{Change, ChangeKind};
+use crate::verdict::{Change, ChangeKind, Standing, Verdicts};
 
 impl Core {
     pub(super) fn send_birth(&mut self, now: Timestamp, online: bool) {
@@ -23,33 +27,82 @@ impl Core {
 
     pub(super) fn birth(&self, now: Timestamp, session_id: u64, online: bool) -> Vec<u8> {
         let (tail_seq, head_seq) = self.session.range();
+        let wall = |at: Timestamp| at.as_millisecond().saturating_add(self.wall.shift_ms);
         let birth = Birth {
             online,
             session_id,
             epoch: self.session.epoch(),
             head_seq,
             tail_seq,
-            sent_at_ms: now.as_millisecond(),
-            started_at_ms: self.born_at.as_millisecond(),
+            sent_at_ms: wall(now),
+            started_at_ms: wall(self.born_at),
+            clock: self.wall.number(),
+            oldest_at_ms: self.oldest_at(now).map_or(0, wall),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             wire_version: u32::from(WIRE_VERSION),
             config_version: self.desired.version(),
             heartbeat_s: u32::try_from(self.heartbeat.as_secs()).unwrap_or(u32::MAX),
-            queue_records: self.stats.queue_records,
-            queue_bytes: self.stats.queue_bytes,
-            dropped_records: self.stats.dropped_records,
-            clock_synchronised: !self.clock_is_guess,
+            queue_records: self.stats.queue.records,
+            queue_bytes: self.stats.queue.bytes,
+            dropped_records: self.stats.queue.dropped,
+            clock_synchronised: !self.wall.is_guess,
             refused_packets: self.stats.refused_packets,
-            ..Birth::default()
         };
         envelope::encode_message(&birth, Codec::None).unwrap_or_default()
     }
 
+    /// When the oldest record was written, on this boot's time line.
+    fn oldest_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let (clock, at_ms) = self.stats.queue.oldest?;
+        let shown = self.clocks.shows(clock, now).unwrap_or(now);
+        let age_ms = shown.as_millisecond().saturating_sub(at_ms).max(0);
+        Some(shifted(now, -age_ms))
+    }
+
+    /// Takes up what was open and what stood before a restart. Samples of an earlier boot are a block of their
+    /// own, because their clock is another one.
+    pub(super) fn wake_records(
+        &mut self,
+        now: Timestamp,
+        samples: Vec<(u32, Sample)>,
+        standing: Vec<Standing>,
+    ) {
+        let mut clocks: BTreeMap<u32, Vec<Sample>> = BTreeMap::new();
+        for (clock, sample) in samples {
+            clocks.entry(clock).or_default().push(sample);
+        }
+        for (clock, samples) in clocks {
+            if clock == self.clocks.number {
+                self.gather.restore(samples);
+                continue;
+            }
+            let at = samples.iter().map(|sample| sample.at_ms).max().map_or(now, from_ms);
+            for block in crate::gather::encode_samples(samples) {
+                self.record_on(clock, at, RecordKind::Metrics, block);
+            }
+            self.batch.drop_samples = true;
+        }
+        // Kept in true time, as far as it was known.
+        let to_line = self.clocks.offset_ms.map_or(0, i64::saturating_neg);
+        let standing: Vec<Standing> = standing.into_iter().map(|fault| fault.shifted(to_line)).collect();
+        self.verdicts = Verdicts::restore(&standing);
+    }
+
+    fn keep_standing(&mut self) {
+        let to_true = self.clocks.offset_ms.unwrap_or_default();
+        let standing = self.verdicts.standing().into_iter().map(|fault| fault.shifted(to_true));
+        self.batch.standing = Some(standing.collect());
+    }
+
     /// Gives a record its number.
     pub(super) fn record(&mut self, now: Timestamp, kind: RecordKind, bytes: Vec<u8>) {
+        self.record_on(self.clocks.number, now, kind, bytes);
+    }
+
+    fn record_on(&mut self, clock: u32, at: Timestamp, kind: RecordKind, bytes: Vec<u8>) {
         self.last_seq += 1;
         let seq = self.last_seq;
-        self.batch.records.push(Record { seq, last: seq, kind, at_ms: now.as_millisecond(), bytes });
+        self.batch.records.push(Record { seq, last: seq, kind, at_ms: at.as_millisecond(), clock, bytes });
     }
 
     pub(super) fn record_changes(&mut self, now: Timestamp, changes: Vec<Change>) {
@@ -64,7 +117,7 @@ impl Core {
             let event = event(&change);
             self.record(now, RecordKind::Event, event.encode_to_vec());
         }
-        self.batch.standing = Some(self.verdicts.standing());
+        self.keep_standing();
     }
 
     /// The server will never read the records of a gap, and a fault may have begun or ended in them: it is told

@@ -9,9 +9,13 @@ use sitewarden_proto::wire::{
     SignedCommand, WatchDevice, command_result, reported_config,
 };
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::config::parse_devices;
+use crate::gather::Sample;
 use crate::probe::Finding;
+use crate::verdict::Standing;
 use command_result::Status::{Accepted, Done, Failed, Rejected, Running};
 
 const SITE: &str = r#"
@@ -41,6 +45,8 @@ struct Bench {
     births: Vec<Birth>,
     config: Vec<ConfigChange>,
     standing: Vec<Standing>,
+    refused: Vec<(u64, u64)>,
+    sent: Vec<Envelope>,
     acks: bool,
 }
 
@@ -79,6 +85,8 @@ impl Bench {
             births: Vec::new(),
             config: Vec::new(),
             standing: Vec::new(),
+            refused: Vec::new(),
+            sent: Vec::new(),
             acks: true,
         }
     }
@@ -129,12 +137,14 @@ impl Bench {
                 }
                 Command::Send { bytes, .. } => self.receive(&decode(&bytes).unwrap()),
                 Command::Delete { upto } => self.queue.retain(|seq, _| *seq > upto),
-                Command::NewEpoch { .. } | Command::RaiseFloor { .. } => {}
+                Command::NewEpoch { .. } | Command::Heard { .. } => {}
+                Command::Refuse { from, to } => self.refused.push((from, to)),
             }
         }
     }
 
     fn receive(&mut self, envelope: &Envelope) {
+        self.sent.push(envelope.clone());
         if !self.acks {
             return;
         }
@@ -426,13 +436,52 @@ fn after_a_gap_the_server_hears_again_what_stands() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_puts_nothing_to_sleep() {
+fn a_clock_that_is_set_moves_no_record_and_the_server_hears_of_it_at_once() {
     let mut bench = Bench::new();
     bench.fast_forward(60);
-    let (runs, births) = (bench.runs.len(), bench.births.len());
-    bench.now = from_ms(bench.now.as_millisecond() - 3_600_000);
-    bench.core.handle_timeout(bench.now);
-    bench.settle();
+    bench.told();
+    let wall = |bench: &Bench, hours: i64| crate::clock::shifted(bench.now, hours * 3_600_000);
+    for hours in [-3, 5] {
+        let births = bench.births.len();
+        bench.core.handle_wall(bench.now, wall(&bench, hours), false);
+        bench.fast_forward(1);
+        let birth = bench.births.last().unwrap();
+        assert_eq!(bench.births.len(), births + 1);
+        assert_eq!(birth.sent_at_ms, wall(&bench, hours).as_millisecond() - 1000);
+        assert_ne!(birth.clock, bench.births[births - 1].clock, "another clock has another name");
+    }
+    let before = bench.now;
+    bench.camera_dies();
     bench.fast_forward(60);
-    assert!(bench.births.len() >= births + 2 && bench.runs.len() >= runs + 8, "it looks and speaks");
+    assert!(
+        bench.events[0].at_ms >= before.as_millisecond()
+            && bench.events[0].at_ms <= bench.now.as_millisecond()
+    );
+}
+
+#[test]
+fn what_was_open_before_a_reboot_is_told_on_its_own_clock() {
+    let sample = |at_ms| Sample {
+        at_ms,
+        device: "sw-1".into(),
+        check: "icmp".into(),
+        metric: "rtt_ms".into(),
+        value: 1.0,
+    };
+    let earlier = crate::timeline::Earlier { number: 2, told_ms: Some(70_000), ..Default::default() };
+    let clocks = crate::timeline::Clocks::new(3, 0, None, vec![earlier]);
+    let samples = vec![(2, sample(1_000)), (2, sample(61_000))];
+    let kept = Kept { epoch: 7, tail: 5, head: 4, clocks, samples, ..Kept::default() };
+    let mut bench = Bench::with(SITE, kept);
+    bench.acks = false;
+    bench.core.handle_connected(bench.now, 1);
+    bench.settle();
+    let record = bench.queue[&5].clone();
+    assert_eq!((record.kind, record.clock, record.at_ms), (RecordKind::Metrics, 2, 61_000));
+    assert!(bench.sent.is_empty(), "nobody has told the time yet");
+    bench.acks = true;
+    bench.ack(4);
+    bench.settle();
+    let sent = &bench.sent[0];
+    assert_eq!((sent.clock, sent.sent_at_ms), (2, bench.now.as_millisecond() - 70_000));
 }

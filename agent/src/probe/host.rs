@@ -213,6 +213,11 @@ fn hottest_sensor() -> Option<(String, f64, f64)> {
         .max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
+/// Whether a time source steers the machine's clock, as far as the kernel tells.
+pub fn is_clock_steered() -> bool {
+    matches!(clock_state(), ClockState::Synchronised)
+}
+
 /// Asks the kernel whether the clock is steered; see adjtimex(2).
 fn clock_state() -> ClockState {
     let in_container = ["/.dockerenv", "/run/.containerenv", "/run/systemd/container"]

@@ -7,7 +7,7 @@ use crate::clock::from_ms;
 
 fn event(seq: u64) -> Record {
     let bytes = Event { device_id: format!("d{seq}"), ..Event::default() }.encode_to_vec();
-    Record { seq, last: seq, kind: RecordKind::Event, at_ms: 0, bytes }
+    Record { seq, last: seq, kind: RecordKind::Event, at_ms: 0, clock: 1, bytes }
 }
 
 fn block(seq: u64) -> Record {
@@ -24,6 +24,11 @@ fn up(tail: u64, head: u64) -> Session {
     session
 }
 
+fn clocks() -> Clocks {
+    let earlier = crate::timeline::Earlier { told_ms: Some(500), ..Default::default() };
+    Clocks::new(1, 0, None, vec![earlier])
+}
+
 fn ranges(envelopes: &[Envelope]) -> Vec<(u64, u32)> {
     envelopes.iter().map(|e| (e.first_seq, e.count)).collect()
 }
@@ -32,11 +37,11 @@ fn ranges(envelopes: &[Envelope]) -> Vec<(u64, u32)> {
 fn events_travel_together_and_blocks_alone() {
     let mut session = up(1, 5);
     let records = [event(1), event(2), block(3), event(4), event(5)];
-    assert_eq!(ranges(&session.take(from_ms(0), &records)), [(1, 2), (3, 1), (4, 2)]);
+    assert_eq!(ranges(&session.take(from_ms(0), &clocks(), &records)), [(1, 2), (3, 1), (4, 2)]);
     assert_eq!(session.wants(), None);
-    assert_eq!(session.ack(from_ms(1), &ack(3, 0)).delete_upto, Some(3));
+    assert_eq!(session.ack(from_ms(1), &clocks(), &ack(3, 0)).delete_upto, Some(3));
     assert_eq!(session.range(), (4, 5));
-    assert_eq!(session.ack(from_ms(1), &ack(3, 0)), Acked::default());
+    assert_eq!(session.ack(from_ms(1), &clocks(), &ack(3, 0)), Acked::default());
 }
 
 #[test]
@@ -44,22 +49,22 @@ fn only_what_is_committed_is_sent_and_only_while_connected() {
     let mut session = Session::new(7, 1, 0);
     session.committed(2);
     assert_eq!(session.wants(), None);
-    assert!(session.take(from_ms(0), &[event(1)]).is_empty());
+    assert!(session.take(from_ms(0), &clocks(), &[event(1)]).is_empty());
     session.connected(1);
     assert_eq!(session.wants(), Some(1));
-    assert_eq!(ranges(&session.take(from_ms(0), &[event(1), event(2), event(3)])), [(1, 2)]);
+    assert_eq!(ranges(&session.take(from_ms(0), &clocks(), &[event(1), event(2), event(3)])), [(1, 2)]);
 }
 
 #[test]
 fn a_silent_server_gets_everything_again() {
     let mut session = up(1, 2);
-    session.take(from_ms(0), &[event(1), event(2)]);
+    session.take(from_ms(0), &clocks(), &[event(1), event(2)]);
     let due = session.next_due().unwrap();
     session.timeout(from_ms(1));
     assert_eq!(session.wants(), None);
     session.timeout(due);
     assert_eq!(session.wants(), Some(1));
-    session.take(due, &[event(1), event(2)]);
+    session.take(due, &clocks(), &[event(1), event(2)]);
     session.disconnected();
     session.connected(2);
     assert_eq!(session.wants(), Some(1));
@@ -69,35 +74,35 @@ fn a_silent_server_gets_everything_again() {
 fn the_window_is_bounded() {
     let mut session = up(1, 100);
     let records: Vec<Record> = (1..=100).map(block).collect();
-    assert_eq!(session.take(from_ms(0), &records).len(), WINDOW);
+    assert_eq!(session.take(from_ms(0), &clocks(), &records).len(), WINDOW);
     assert_eq!(session.wants(), None);
-    session.ack(from_ms(0), &ack(3, 0));
+    session.ack(from_ms(0), &clocks(), &ack(3, 0));
     assert_eq!(session.wants(), Some(WINDOW as u64 + 1));
 }
 
 #[test]
 fn what_was_deleted_is_answered_with_a_gap() {
     let mut session = up(10, 12);
-    let acked = session.ack(from_ms(0), &ack(4, 5));
+    let acked = session.ack(from_ms(0), &clocks(), &ack(4, 5));
     let gap = acked.gap.unwrap();
     assert_eq!((gap.first_seq, gap.count), (5, 5));
     assert_eq!(session.wants(), Some(10));
-    assert_eq!(session.ack(from_ms(1), &ack(4, 5)), Acked::default(), "the same request twice");
+    assert_eq!(session.ack(from_ms(1), &clocks(), &ack(4, 5)), Acked::default(), "the same request twice");
 }
 
 #[test]
 fn a_server_that_is_ahead_means_that_this_queue_is_an_old_copy() {
     let mut session = up(1, 3);
-    assert!(session.ack(from_ms(0), &ack(9, 0)).is_ahead);
+    assert!(session.ack(from_ms(0), &clocks(), &ack(9, 0)).is_ahead);
     session.renumbered(8);
     assert_eq!(session.wants(), Some(1));
-    assert_eq!(session.ack(from_ms(0), &ack(9, 0)), Acked::default(), "an ack of the old epoch");
+    assert_eq!(session.ack(from_ms(0), &clocks(), &ack(9, 0)), Acked::default(), "an ack of the old epoch");
 }
 
 #[test]
 fn a_hole_in_the_queue_is_declared() {
     let mut session = up(1, 5);
-    let envelopes = session.take(from_ms(0), &[event(1), event(4), event(5)]);
+    let envelopes = session.take(from_ms(0), &clocks(), &[event(1), event(4), event(5)]);
     assert_eq!(ranges(&envelopes), [(1, 1), (2, 2), (4, 2)]);
     assert!(matches!(envelopes[1].body, Some(Body::Gap(_))));
     assert!(
@@ -107,6 +112,52 @@ fn a_hole_in_the_queue_is_declared() {
         )
         .is_ok())
     );
+}
+
+#[test]
+fn an_envelope_holds_records_of_one_clock_and_shows_its_time() {
+    let mut session = up(1, 4);
+    let earlier = |seq| Record { clock: 0, ..event(seq) };
+    let records = [earlier(1), earlier(2), event(3), event(4)];
+    let mut known = clocks();
+    assert!(session.take(from_ms(9_000), &known, &records).is_empty(), "nobody knows the time yet");
+    assert_eq!(session.wants(), None);
+    known.hear(from_ms(9_000), from_ms(11_000));
+    session.time_known();
+    let envelopes = session.take(from_ms(9_000), &known, &records);
+    assert_eq!(ranges(&envelopes), [(1, 2), (3, 2)]);
+    let shown: Vec<(u32, i64)> = envelopes.iter().map(|e| (e.clock, e.sent_at_ms)).collect();
+    assert_eq!(shown, [(0, 10_500), (1, 9_000)]);
+}
+
+#[test]
+fn one_record_that_the_server_cannot_read_is_given_up_alone() {
+    let mut session = up(1, 3);
+    let records = [event(1), event(2), event(3)];
+    let refused = |from| Ack { epoch: 7, upto: from - 1, refused_from: from, ..Ack::default() };
+    assert_eq!(ranges(&session.take(from_ms(0), &clocks(), &records)), [(1, 3)]);
+    let mut given_up = Vec::new();
+    for round in 1..=12 {
+        let now = from_ms(round * 31_000);
+        // The server reads 1 and 3, never 2, and says so twice.
+        let upto = session.range().0;
+        let word = if upto == 1 && session.in_flight.front().is_some_and(|f| f.last == 1) {
+            Ack { epoch: 7, upto: 1, ..Ack::default() }
+        } else {
+            refused(upto)
+        };
+        for _ in 0..2 {
+            given_up.extend(session.ack(now, &clocks(), &word).refused);
+        }
+        if !given_up.is_empty() {
+            break;
+        }
+        session.timeout(now);
+        let queue: Vec<Record> = records.iter().filter(|r| r.seq >= session.range().0).cloned().collect();
+        session.take(now, &clocks(), &queue);
+    }
+    assert_eq!(given_up, [(2, 2)]);
+    assert_eq!(session.wants(), Some(2), "the gap goes in its place");
 }
 
 proptest! {
@@ -128,7 +179,7 @@ proptest! {
             let (tail, head) = session.range();
             let queue: Vec<Record> = (tail..=head).map(|seq| if seq % 5 == 0 { block(seq) } else { event(seq) }).collect();
             let mut answer = Ack { epoch: 7, upto: applied, ..Ack::default() };
-            for envelope in if session.wants().is_some() { session.take(from_ms(now), &queue) } else { Vec::new() } {
+            for envelope in if session.wants().is_some() { session.take(from_ms(now), &clocks(), &queue) } else { Vec::new() } {
                 if *chance < 4 { continue; }
                 let last = envelope.first_seq + u64::from(envelope.count) - 1;
                 if envelope.first_seq > applied + 1 {
@@ -139,7 +190,7 @@ proptest! {
             }
             answer.upto = applied;
             if *chance > 2 {
-                let acked = session.ack(from_ms(now), &answer);
+                let acked = session.ack(from_ms(now), &clocks(), &answer);
                 prop_assert_eq!(acked.gap, None);
                 prop_assert!(acked.delete_upto.unwrap_or(0) <= applied);
             }

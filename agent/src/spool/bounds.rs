@@ -17,9 +17,16 @@ const SLACK: f64 = 0.98;
 impl Spool {
     /// Drops what lies beyond the bounds.
     pub(super) async fn keep_bounds(&mut self, now_ms: i64) -> anyhow::Result<()> {
-        let oldest_ms = now_ms - i64::try_from(self.bounds.max_age.as_millis()).unwrap_or(i64::MAX / 2);
-        let old = "SELECT seq, last, LENGTH(bytes) FROM record WHERE kind <> $1 AND at_ms < $2 ORDER BY seq LIMIT $3";
-        while self.drop_some(old, oldest_ms, gap::Reason::TooOld).await? > 0 {}
+        let max_age_ms = i64::try_from(self.bounds.max_age.as_millis()).unwrap_or(i64::MAX / 2);
+        // Records lie in the order of their clocks, and each clock has its own bound.
+        let old = "SELECT seq, last, LENGTH(bytes) FROM record WHERE kind <> $1 AND at_ms < $2 \
+             AND clock = (SELECT clock FROM record WHERE kind <> $1 ORDER BY seq LIMIT 1) ORDER BY seq LIMIT $3";
+        while let Some((clock, at_ms)) = self.oldest().await? {
+            let bound = self.age_bound(i64::from(clock), now_ms, max_age_ms);
+            if at_ms >= bound || self.drop_some(old, bound, gap::Reason::TooOld).await? == 0 {
+                break;
+            }
+        }
         if self.size.bytes <= self.bounds.max_bytes {
             return Ok(());
         }
@@ -73,6 +80,24 @@ impl Spool {
             self.measure().await?;
         }
         Ok(dropped)
+    }
+
+    /// A gap takes the place of records that the server will never read.
+    pub async fn refuse(&mut self, from: u64, to: u64) -> anyhow::Result<()> {
+        let query = "SELECT seq, last FROM record WHERE kind <> $1 AND seq >= $2 AND last <= $3 ORDER BY seq";
+        let mut tx = self.db.begin().await?;
+        let rows: Vec<(i64, i64)> = sqlx::query_as(query)
+            .bind(kind_number(RecordKind::Gap))
+            .bind(from as i64)
+            .bind(to as i64)
+            .fetch_all(&mut *tx)
+            .await?;
+        for (seq, last) in &rows {
+            replace_by_gap(&mut tx, *seq, *last, gap::Reason::Refused).await?;
+        }
+        put(&mut tx, "dropped", (self.size.dropped + rows.len() as u64) as i64, b"").await?;
+        tx.commit().await?;
+        self.measure().await
     }
 }
 

@@ -9,6 +9,7 @@ use sitewarden_proto::wire::{Gap, gap};
 use sqlx::Row;
 
 use super::Spool;
+use super::clocks::{self, Stored};
 use crate::config::Queue;
 use crate::core::Batch;
 use crate::seal::Seal;
@@ -19,9 +20,10 @@ const KEEP: usize = 2;
 
 pub(super) async fn replace(path: &Path, seal: Seal, bounds: Queue, now: Timestamp) -> anyhow::Result<Spool> {
     let aside = put_aside(path, now)?;
-    let mut records = salvage(&aside).await;
+    let (mut records, lines) = salvage(&aside).await;
     let db = Spool::open_sound(path).await?;
     let mut spool = Spool::begin(path, db, seal, bounds).await?;
+    spool.take_lines(&lines).await?;
     tracing::warn!(records = records.len(), aside = %aside.display(), "the damaged queue was replaced");
     let gap = Gap { from_seq: 0, to_seq: 0, reason: gap::Reason::Corrupt.into() };
     records.push(Record {
@@ -29,6 +31,7 @@ pub(super) async fn replace(path: &Path, seal: Seal, bounds: Queue, now: Timesta
         last: 0,
         kind: RecordKind::Gap,
         at_ms: now.as_millisecond(),
+        clock: 0,
         bytes: gap.encode_to_vec(),
     });
     for (index, record) in records.iter_mut().enumerate() {
@@ -72,12 +75,13 @@ fn put_aside(path: &Path, now: Timestamp) -> anyhow::Result<PathBuf> {
 }
 
 /// Every record up to the first that cannot be read; gaps of the old numbering are left out.
-async fn salvage(aside: &Path) -> Vec<Record> {
+async fn salvage(aside: &Path) -> (Vec<Record>, Vec<Stored>) {
     use futures_util::TryStreamExt;
     let mut records = Vec::new();
-    let Ok(mut db) = Spool::connect(aside).await else { return records };
+    let Ok(mut db) = Spool::connect(aside).await else { return (records, Vec::new()) };
+    let lines = clocks::read(&mut db).await.unwrap_or_default();
     let mut rows =
-        sqlx::query("SELECT seq, last, kind, at_ms, bytes FROM record ORDER BY seq").fetch(&mut db);
+        sqlx::query("SELECT seq, last, kind, at_ms, clock, bytes FROM record ORDER BY seq").fetch(&mut db);
     while let Ok(Some(row)) = rows.try_next().await {
         match row.try_get::<i64, _>(0).map_err(anyhow::Error::from).and_then(|_| super::record(&row)) {
             Ok(record) if record.kind != RecordKind::Gap => records.push(record),
@@ -85,5 +89,6 @@ async fn salvage(aside: &Path) -> Vec<Record> {
             Err(_) => break,
         }
     }
-    records
+    drop(rows);
+    (records, lines)
 }

@@ -7,7 +7,7 @@ use prost::Message;
 use sitewarden_proto::wire::{Gap, gap};
 
 use super::*;
-use crate::clock::from_ms;
+use crate::clock::{Boot, from_ms};
 use crate::verdict::Standing;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -21,7 +21,7 @@ async fn open(path: &Path, bounds: Queue) -> Spool {
 }
 
 fn record(seq: u64, kind: RecordKind, size: usize) -> Record {
-    Record { seq, last: seq, kind, at_ms: NOW_MS, bytes: vec![seq as u8; size] }
+    Record { seq, last: seq, kind, at_ms: NOW_MS, clock: 1, bytes: vec![seq as u8; size] }
 }
 
 fn batch(records: Vec<Record>) -> Batch {
@@ -33,7 +33,7 @@ async fn what_is_committed_is_there_after_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("queue.db");
     let mut spool = open(&path, Queue::default()).await;
-    let epoch = spool.kept().await.unwrap().epoch;
+    let epoch = spool.kept(Clocks::default()).await.unwrap().epoch;
     let sample = Sample { at_ms: 1, device: "d".into(), check: "c".into(), metric: "m".into(), value: 1.5 };
     let standing = Standing {
         device: "d".parse().unwrap(),
@@ -50,26 +50,27 @@ async fn what_is_committed_is_there_after_a_kill() {
         journal: vec![("c1".into(), false)],
         drop_samples: false,
         at_ms: NOW_MS,
+        clock: 1,
     };
     assert_eq!(spool.append(&full).await.unwrap(), 5);
     spool.delete(2).await.unwrap();
     drop(spool); // no orderly close: that is the kill
     let mut spool = open(&path, Queue::default()).await;
-    let kept = spool.kept().await.unwrap();
+    let kept = spool.kept(Clocks::default()).await.unwrap();
     assert_eq!((kept.epoch, kept.tail, kept.head), (epoch, 3, 5));
-    assert_eq!((kept.samples, kept.standing), (vec![sample], vec![standing]));
+    assert_eq!((kept.samples, kept.standing), (vec![(1, sample)], vec![standing]));
     assert_eq!(kept.trial, Some((4, "password = \"hunter2\"".into())));
     assert_eq!(kept.commands.get("c1"), Some(&false));
-    assert_eq!(spool.size(), Size { records: 3, bytes: 30, dropped: 0 });
+    assert_eq!(spool.size(), Size { records: 3, bytes: 30, dropped: 0, oldest: Some((1, NOW_MS)) });
     spool
         .append(&Batch { config: Some(ConfigChange::Confirm), drop_samples: true, ..batch(vec![]) })
         .await
         .unwrap();
-    let kept = spool.kept().await.unwrap();
+    let kept = spool.kept(Clocks::default()).await.unwrap();
     assert_eq!((kept.config.map(|c| c.0), kept.trial, kept.samples.len()), (Some(4), None, 0));
     spool.delete(5).await.unwrap();
     drop(spool);
-    let kept = open(&path, Queue::default()).await.kept().await.unwrap();
+    let kept = open(&path, Queue::default()).await.kept(Clocks::default()).await.unwrap();
     assert_eq!((kept.tail, kept.head), (6, 5), "numbers go on although the queue is empty");
     for file in std::fs::read_dir(dir.path()).unwrap() {
         // SQLite may remove its own log in the meantime.
@@ -83,7 +84,7 @@ async fn a_damaged_file_is_put_aside_and_what_can_be_read_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("queue.db");
     let mut spool = open(&path, Queue::default()).await;
-    let epoch = spool.kept().await.unwrap().epoch;
+    let epoch = spool.kept(Clocks::default()).await.unwrap().epoch;
     for seq in 1..=200 {
         spool.append(&batch(vec![record(seq, RecordKind::Event, 500)])).await.unwrap();
     }
@@ -94,7 +95,7 @@ async fn a_damaged_file_is_put_aside_and_what_can_be_read_is_kept() {
     std::fs::write(&path, bytes).unwrap();
 
     let mut spool = open(&path, Queue::default()).await;
-    let kept = spool.kept().await.unwrap();
+    let kept = spool.kept(Clocks::default()).await.unwrap();
     assert_ne!(kept.epoch, epoch);
     let last = spool.read(kept.head).await.unwrap().pop().unwrap();
     assert_eq!(last.kind, RecordKind::Gap);
@@ -113,7 +114,7 @@ async fn rubbish_instead_of_a_queue_does_not_stop_the_agent() {
     {
         std::fs::write(&path, rubbish).unwrap();
         let mut spool = open(&path, Queue::default()).await;
-        let head = spool.kept().await.unwrap().head;
+        let head = spool.kept(Clocks::default()).await.unwrap().head;
         spool.append(&batch(vec![record(head + 1, RecordKind::Event, 3)])).await.unwrap();
         spool.close().await.unwrap();
     }
@@ -160,6 +161,86 @@ async fn what_is_too_old_goes() {
     assert_eq!((gap.from_seq, gap.to_seq, gap.reason()), (1, 4, gap::Reason::TooOld));
 }
 
+fn boot(id: &str, uptime_ms: i64) -> Boot {
+    Boot { id: id.into(), uptime_ms }
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+#[tokio::test]
+async fn the_time_line_of_a_boot_survives_restarts_and_each_boot_has_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("queue.db");
+    let mut spool = open(&path, Queue::default()).await;
+    let line = spool.begin_line(&boot("a", 1_000), from_ms(NOW_MS)).await.unwrap();
+    assert_eq!((line.at, line.clocks.number, line.clocks.offset_ms), (from_ms(NOW_MS), 1, None));
+    spool.put_line(from_ms(NOW_MS + 10_000), Some(77), Some(55)).await.unwrap();
+    let last = Record { at_ms: NOW_MS + 20_000, ..record(1, RecordKind::Event, 5) };
+    spool.append(&batch(vec![last])).await.unwrap();
+    drop(spool);
+    // The agent restarts; somebody set the system's clock back by three hours meanwhile.
+    let mut spool = open(&path, Queue::default()).await;
+    let line = spool.begin_line(&boot("a", 41_000), from_ms(NOW_MS - 3 * HOUR_MS)).await.unwrap();
+    assert_eq!(line.at, from_ms(NOW_MS + 40_000));
+    assert_eq!((line.clocks.number, line.clocks.offset_ms), (1, Some(77)));
+    drop(spool);
+    // The machine restarts in 1970.
+    let mut spool = open(&path, Queue::default()).await;
+    let line = spool.begin_line(&boot("b", 1_000), from_ms(5_000)).await.unwrap();
+    assert_eq!(line.at, from_ms(NOW_MS + 20_077), "not before what the earlier boot wrote, in true time");
+    assert_eq!((line.clocks.number, line.clocks.offset_ms), (2, None));
+    assert_eq!(line.clocks.earlier.len(), 1);
+    assert_eq!((line.clocks.earlier[0].number, line.clocks.earlier[0].told_ms), (1, Some(77)));
+    assert_eq!(line.clocks.earlier[0].shown_ms, NOW_MS + 40_000);
+    spool.delete(1).await.unwrap();
+    spool.put_line(line.at, None, None).await.unwrap();
+    drop(spool);
+    let mut spool = open(&path, Queue::default()).await;
+    let line = spool.begin_line(&boot("c", 1_000), from_ms(NOW_MS + HOUR_MS)).await.unwrap();
+    assert_eq!((line.at, line.clocks.number), (from_ms(NOW_MS + HOUR_MS), 3));
+    let earlier: Vec<u32> = line.clocks.earlier.iter().map(|line| line.number).collect();
+    assert_eq!(earlier, [2], "what no record needs is forgotten");
+}
+
+#[tokio::test]
+async fn a_clock_far_ahead_drops_nothing_as_too_old_and_boots_age_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let bounds = Queue { max_age: Duration::from_hours(10), ..Queue::default() };
+    let mut spool = open(&dir.path().join("queue.db"), bounds).await;
+    let at = |clock, seq, at_ms| Batch {
+        at_ms,
+        clock,
+        ..batch(vec![Record { at_ms, clock, ..record(seq, RecordKind::Event, 9) }])
+    };
+    let mut begin = NOW_MS;
+    for (number, id) in ["a", "b", "c"].iter().enumerate() {
+        let line = spool.begin_line(&boot(id, 0), from_ms(begin)).await.unwrap();
+        let (clock, now) = (line.clocks.number, line.at.as_millisecond());
+        spool.append(&at(clock, number as u64 * 2 + 1, now)).await.unwrap();
+        spool.append(&at(clock, number as u64 * 2 + 2, now + 4 * HOUR_MS)).await.unwrap();
+        spool.put_line(from_ms(now + 4 * HOUR_MS), None, None).await.unwrap();
+        // The next boot comes up in another century.
+        begin += 80 * 8_766 * HOUR_MS;
+    }
+    let records = spool.read(1).await.unwrap();
+    check_whole(&records, 6);
+    assert_eq!((records[0].kind, records[0].last), (RecordKind::Gap, 1), "12 hours of uptime are certain");
+    assert!(records[1..].iter().all(|r| r.kind == RecordKind::Event), "{records:?}");
+}
+
+#[tokio::test]
+async fn what_the_server_cannot_read_becomes_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(&dir.path().join("queue.db"), Queue::default()).await;
+    spool.append(&batch((1..=5).map(|seq| record(seq, RecordKind::Event, 10)).collect())).await.unwrap();
+    spool.refuse(2, 3).await.unwrap();
+    let records = spool.read(1).await.unwrap();
+    check_whole(&records, 5);
+    let gap = Gap::decode(records[1].bytes.as_slice()).unwrap();
+    assert_eq!((gap.from_seq, gap.to_seq, gap.reason()), (2, 3, gap::Reason::Refused));
+    assert_eq!((spool.size().dropped, records.len()), (2, 4));
+}
+
 /// Every number up to `head` is there once, as a record or in a gap.
 fn check_whole(records: &[Record], head: u64) {
     let mut next = 1;
@@ -200,7 +281,7 @@ proptest! {
                 next = record.last + 1;
             }
             assert_eq!(next, head + 1);
-            assert_eq!(spool.kept().await.unwrap().head, head);
+            assert_eq!(spool.kept(Clocks::default()).await.unwrap().head, head);
         });
     }
 }

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use prost::Message;
+use sitewarden_agent::clock::shifted;
 use sitewarden_agent::core::{Batch, ConfigChange, Kept};
 use sitewarden_agent::session::{Record, RecordKind};
+use sitewarden_agent::timeline::{Clocks, Earlier};
 use sitewarden_proto::wire::{Gap, gap};
 
 /// A disk.
@@ -19,9 +22,10 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// An empty one.
-    pub fn new(epoch: u64) -> Self {
-        let kept = Kept { epoch, tail: 1, head: 0, ..Kept::default() };
+    /// An empty one of a machine whose time line shows `line`.
+    pub fn new(epoch: u64, line: Timestamp) -> Self {
+        let clocks = Clocks::new(1, line.as_millisecond(), None, Vec::new());
+        let kept = Kept { epoch, tail: 1, head: 0, clocks, ..Kept::default() };
         Self { records: BTreeMap::new(), kept, bound: usize::MAX, dropped: 0 }
     }
 
@@ -36,7 +40,7 @@ impl Disk {
         if batch.drop_samples {
             kept.samples.clear();
         }
-        kept.samples.extend(batch.samples);
+        kept.samples.extend(batch.samples.into_iter().map(|sample| (batch.clock, sample)));
         if let Some(standing) = batch.standing {
             kept.standing = standing;
         }
@@ -72,19 +76,37 @@ impl Disk {
         self.kept.epoch = epoch;
     }
 
+    /// The machine restarts: what the line of this boot shows, as the real queue decides it. The line of the
+    /// boot that ended showed `shown`.
+    pub fn next_boot(&mut self, ended: &Clocks, shown: Timestamp, wall: Timestamp) -> Timestamp {
+        let line = wall.max(shifted(shown, ended.offset_ms.unwrap_or_default()));
+        let earlier = Earlier {
+            number: ended.number,
+            began_ms: ended.began_ms,
+            shown_ms: shown.as_millisecond(),
+            told_ms: ended.offset_ms,
+            wall_ms: None,
+        };
+        let earlier = ended.earlier.iter().copied().chain([earlier]).collect();
+        self.kept.clocks = Clocks::new(ended.number + 1, line.as_millisecond(), None, earlier);
+        line
+    }
+
+    /// The server told what the line of this boot lacks.
+    pub fn heard(&mut self, offset_ms: i64) {
+        self.kept.clocks.offset_ms = Some(offset_ms);
+    }
+
+    /// When the oldest record was written: its clock, and that clock's milliseconds.
+    pub fn oldest(&self) -> Option<(u32, i64)> {
+        let facts = self.records.values().find(|record| record.kind != RecordKind::Gap);
+        facts.map(|record| (record.clock, record.at_ms))
+    }
+
     /// What the agent wakes up with.
     pub fn kept(&self) -> Kept {
-        let Kept { epoch, head, samples, standing, config, trial, commands, .. } = &self.kept;
-        Kept {
-            epoch: *epoch,
-            head: *head,
-            tail: self.records.keys().next().copied().unwrap_or(head + 1),
-            samples: samples.clone(),
-            standing: standing.clone(),
-            config: config.clone(),
-            trial: trial.clone(),
-            commands: commands.clone(),
-        }
+        let tail = self.records.keys().next().copied().unwrap_or(self.kept.head + 1);
+        Kept { tail, ..self.kept.clone() }
     }
 
     /// How many records wait.
@@ -134,7 +156,7 @@ impl Disk {
         }
         let gap = Gap { from_seq: seq, to_seq: last, reason: gap::Reason::QueueFull.into() };
         let bytes = gap.encode_to_vec();
-        self.records.insert(seq, Record { seq, last, kind: RecordKind::Gap, at_ms: 0, bytes });
+        self.records.insert(seq, Record { seq, last, kind: RecordKind::Gap, at_ms: 0, clock: 0, bytes });
         self.dropped += 1;
         true
     }
