@@ -2,11 +2,15 @@
 //! protobuf, plain or in one zstd frame. Reading is the hostile side: nothing is allocated from a length
 //! that the sender claims, and an [`Envelope`] that comes out of [`decode`] is consistent in its numbering.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use prost::Message;
+use prost::encoding::{WireType, decode_key, decode_varint};
 
-use crate::limits::{DECODED_MAX, OLDEST_WIRE_VERSION, PACKET_MAX, RECORDS_MAX, WIRE_VERSION};
+use crate::limits::{
+    COLUMNS_MAX, DECODED_MAX, DISCOVERED_MAX, OLDEST_WIRE_VERSION, PACKET_MAX, RECORDS_MAX, WIRE_VERSION,
+};
 use crate::wire::Envelope;
 use crate::wire::envelope::Body;
 
@@ -85,7 +89,11 @@ pub fn encode(envelope: &Envelope, codec: Codec) -> Result<Vec<u8>, EncodeError>
 /// Unpacks an envelope. What comes back has a non-zero epoch, a body, and sequence numbers that fit into a
 /// positive `i64` and agree with the body; names inside the body are still only text.
 pub fn decode(packet: &[u8]) -> Result<Envelope, DecodeError> {
-    let envelope: Envelope = decode_message(packet)?;
+    let plain = unpack(packet)?;
+    if is_crowded(&plain) {
+        return Err(DecodeError::Inconsistent("it has more parts than a message may have"));
+    }
+    let envelope = Envelope::decode(&*plain)?;
     check(&envelope).map_err(DecodeError::Inconsistent)?;
     Ok(envelope)
 }
@@ -115,6 +123,11 @@ pub fn encode_message<M: Message>(message: &M, codec: Codec) -> Result<Vec<u8>, 
 
 /// Unpacks any other message of the wire.
 pub fn decode_message<M: Message + Default>(packet: &[u8]) -> Result<M, DecodeError> {
+    Ok(M::decode(&*unpack(packet)?)?)
+}
+
+/// The protobuf bytes of a payload.
+fn unpack(packet: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     let (&first, rest) = packet.split_first().ok_or(DecodeError::Empty)?;
     if packet.len() > PACKET_MAX {
         return Err(DecodeError::PacketTooLarge(packet.len()));
@@ -124,8 +137,8 @@ pub fn decode_message<M: Message + Default>(packet: &[u8]) -> Result<M, DecodeEr
         return Err(DecodeError::Version(version));
     }
     match first & 0x0f {
-        0 => Ok(M::decode(rest)?),
-        1 => Ok(M::decode(decompress(rest)?.as_slice())?),
+        0 => Ok(Cow::Borrowed(rest)),
+        1 => Ok(Cow::Owned(decompress(rest)?)),
         codec => Err(DecodeError::Codec(codec)),
     }
 }
@@ -139,6 +152,48 @@ fn decompress(packed: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut plain = Vec::new();
     decoder.take(DECODED_MAX as u64 + 1).read_to_end(&mut plain).map_err(|_| DecodeError::Decompress)?;
     if plain.len() > DECODED_MAX { Err(DecodeError::DecodedTooLarge) } else { Ok(plain) }
+}
+
+/// Whether an envelope holds more events, columns or devices than it may. An empty one takes two bytes here
+/// and a hundred and more once it is decoded, so they are counted before. What is no protobuf is left to the
+/// decoder.
+fn is_crowded(plain: &[u8]) -> bool {
+    let mut counts = [0_usize; 3];
+    for (field, body) in parts(plain) {
+        // Field numbers of wire.proto: the body's kind, and its repeated message.
+        let (kind, inner, limit) = match field {
+            10 => (0, 1, RECORDS_MAX as usize),
+            11 => (1, 3, COLUMNS_MAX),
+            15 => (2, 1, DISCOVERED_MAX),
+            _ => continue,
+        };
+        counts[kind] += parts(body).filter(|(field, _)| *field == inner).count();
+        if counts[kind] > limit {
+            return true;
+        }
+    }
+    false
+}
+
+/// The length-delimited fields of a message, up to what is no protobuf.
+fn parts(mut bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    std::iter::from_fn(move || {
+        loop {
+            let (field, kind) = decode_key(&mut bytes).ok()?;
+            let length = match kind {
+                WireType::Varint => decode_varint(&mut bytes).ok().map(|_| 0),
+                WireType::SixtyFourBit => Some(8),
+                WireType::ThirtyTwoBit => Some(4),
+                WireType::LengthDelimited => usize::try_from(decode_varint(&mut bytes).ok()?).ok(),
+                WireType::StartGroup | WireType::EndGroup => None,
+            }?;
+            let (body, rest) = bytes.split_at_checked(length)?;
+            bytes = rest;
+            if kind == WireType::LengthDelimited {
+                return Some((field, body));
+            }
+        }
+    })
 }
 
 fn check(envelope: &Envelope) -> Result<(), &'static str> {

@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod pager;
 pub mod peer;
 pub mod raw;
+pub mod rows;
 #[path = "../sim/site.rs"]
 pub mod sim;
 #[path = "../soak/soak.rs"]

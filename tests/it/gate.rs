@@ -2,3 +2,4 @@
 //! listener, every attack that came to mind, and what one gateway can do to another, which is nothing.
 
 mod company;
+mod isolation;

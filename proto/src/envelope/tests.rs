@@ -188,6 +188,52 @@ fn a_bomb_is_cut_off() {
 }
 
 #[test]
+fn every_kind_of_bomb_is_cut_off() {
+    let refused = |packed: &[u8]| {
+        let packet = [&[0x11], packed].concat();
+        assert!(packet.len() < PACKET_MAX);
+        decode(&packet).unwrap_err()
+    };
+    let zeros = |length: usize| zstd::bulk::compress(&vec![0; length], 3).unwrap();
+    // RFC 8878, section 3.1.1: magic, a header that claims a content of 4 GiB in one segment, and an empty last
+    // block; and one that asks for a window of 2 GiB.
+    let claims = [0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0];
+    assert_eq!(refused(&claims), DecodeError::Decompress);
+    let window = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 1, 0, 0];
+    assert_eq!(refused(&window), DecodeError::Decompress);
+    // One byte too many: in one frame, whose window says so already, and in many.
+    assert_eq!(refused(&zeros(DECODED_MAX + 1)), DecodeError::Decompress);
+    assert_eq!(refused(&zeros(DECODED_MAX / 8).repeat(9)), DecodeError::DecodedTooLarge);
+    // What is packed twice is not unpacked twice.
+    let nested = zstd::bulk::compress(&zeros(64 << 20), 3).unwrap();
+    assert!(matches!(refused(&nested), DecodeError::Protobuf(_)));
+}
+
+#[test]
+fn a_message_of_a_hundred_thousand_empty_parts_is_not_decoded() {
+    // Field 10, 11 or 15 of the envelope, full of field 1 or 3 without content.
+    for (outer, inner, limit) in
+        [(10, 1, RECORDS_MAX as usize), (11, 3, COLUMNS_MAX), (15, 1, DISCOVERED_MAX)]
+    {
+        let holds = |count: usize| {
+            let mut body = Vec::new();
+            for _ in 0..count {
+                body.extend([inner << 3 | 2, 0]);
+            }
+            let mut packet = vec![0x10, outer << 3 | 2];
+            prost::encoding::encode_varint(body.len() as u64, &mut packet);
+            [packet, body].concat()
+        };
+        let crowded = DecodeError::Inconsistent("it has more parts than a message may have");
+        assert_eq!(decode(&holds(100_000)), Err(crowded.clone()));
+        assert_ne!(decode(&holds(limit)), Err(crowded.clone()));
+        // Spread over two bodies, which protobuf merges into one.
+        let twice = [holds(limit).as_slice(), &holds(limit)[1..]].concat();
+        assert_eq!(decode(&twice), Err(crowded));
+    }
+}
+
+#[test]
 fn numbering_must_agree_with_the_body() {
     let refuse = |change: fn(&mut Envelope), index: usize| {
         let mut envelope = one_of_each().remove(index).1;
