@@ -18,7 +18,9 @@ const ACTS = ['own_account', 'own_contacts', 'see_board', 'see_customers', 'edit
   'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'ack_tickets', 'close_tickets', 'assign_tickets', 'see_people', 'edit_people', 'see_duty', 'edit_duty', 'see_audit'];
 const CUSTOMER_ACTS = ['own_account', 'see_board', 'see_sites', 'see_devices', 'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets'];
 
-/** A world of `size` devices. */
+const quiet = (now) => ({ queue_oldest_at: null, newest_at: now - 40_000, late_ms: 1400, replay_left: null, gaps: 0, gaps_day: 0, lost_records: 0, last_gap_at: null, last_gap_reason: null, refused_by_agent: 0, refused_here: 0, clock_wrong_at: null });
+
+/** A world of `size` devices; from ten on something is wrong with the wire of its first gateways. `many` gateways are added. */
 export function makeWorld(size, { role, mustChange, language }) {
   const now = Date.now();
   const siteCount = size === 0 ? 0 : Math.min(size <= 20 ? 1 : 20, Math.max(1, Math.ceil(size / 8)));
@@ -26,13 +28,31 @@ export function makeWorld(size, { role, mustChange, language }) {
   for (let s = 0; s < siteCount; s++) {
     const [name, name_zh] = NAMES[s % NAMES.length];
     sites.push({ id: `site-${s}`, customer_id: 'customer-1', customer_name: 'Harbour Authority', name, name_zh, address: `${s + 1} Gate Road`, zone: 'Asia/Shanghai', datum: 'wgs84', lat: null, lon: null, contact_name: 'chen.yu', contact_phone: '+86 10 5555 0101' });
-    gateways.push({ id: `gw-${s}`, site_id: `site-${s}`, site_name: name, name: `GW-${String(s + 1).padStart(2, '0')}`, state: 'online', state_since: now - 9 * HOUR, last_heard_at: now - 900, enrolled_at: now - 400 * HOUR, revoked_at: null, cert_not_after: now + 9000 * HOUR, clock_offset_ms: 12, agent_version: '0.1.0', queue_records: 0, queue_bytes: 0, dropped_records: 0, config_version: 4, config_reported_version: 4, config_status: 'applied', config_error: '', heartbeat_s: 10 });
+    gateways.push({ id: `gw-${s}`, site_id: `site-${s}`, site_name: name, name: `GW-${String(s + 1).padStart(2, '0')}`, state: 'online', state_since: now - 9 * HOUR, last_heard_at: now - 900, enrolled_at: now - 400 * HOUR, revoked_at: null, cert_not_after: now + 9000 * HOUR, clock_offset_ms: 12, agent_version: '0.1.0', queue_records: 0, queue_bytes: 0, dropped_records: 0, config_version: 4, config_reported_version: 4, config_status: 'applied', config_error: '', heartbeat_s: 10, wire: quiet(now) });
     const own = Math.floor(size / siteCount) + (s < size % siteCount ? 1 : 0);
     for (let d = 0; d < own; d++) {
       const kind = d === 0 ? 'switch' : d === 1 ? 'nvr' : d === 2 ? 'access' : d === 3 ? 'ups' : 'camera';
       const label = { switch: 'SW-1', nvr: 'R-1', access: 'door-1', ups: 'UPS-1' }[kind] ?? `cam-${String(d - 3).padStart(2, '0')}`;
       devices.push({ id: `dev-${s}-${d}`, gateway_id: `gw-${s}`, site_id: `site-${s}`, parent_id: d === 0 ? null : `dev-${s}-0`, name: label, class: kind, address: `10.20.${s}.${(d % 250) + 1}`, place: d > 3 ? `lane ${d - 3}, pole P-${d}` : '', model: 'Sample IPC-4M', serial: `SMP-${s}-${d}`, firmware: '5.6.3', enabled: true, state: 'ok', state_since: now - 30 * HOUR, known_at: now - 30 * HOUR, faults: [], position: d });
     }
+  }
+  const wrong = [
+    [{ clock_offset_ms: -7_203_112 }, { clock_wrong_at: now - 3 * HOUR, gaps: 3, gaps_day: 1, lost_records: 412, last_gap_at: now - 5 * HOUR, last_gap_reason: 'queue_full', refused_here: 2 }],
+    [{ queue_records: 0 }, {}],
+    [{ queue_records: 9800, queue_bytes: 21_500_000 }, { queue_oldest_at: now - 26 * HOUR, newest_at: now - 25 * HOUR, late_ms: 25 * HOUR, replay_left: 9640 }],
+    [{ queue_records: 2600, queue_bytes: 5_100_000 }, { queue_oldest_at: now - 2 * HOUR, late_ms: 2 * HOUR }],
+    [{ cert_not_after: now + 9 * 24 * HOUR }, { refused_by_agent: 12 }],
+    [{ config_reported_version: 5, config_version: 6, config_status: 'rejected', config_error: 'line 12: kind `telepathy` is unknown' }, {}],
+    [{ state: 'never', last_heard_at: null, enrolled_at: null, cert_not_after: null, agent_version: null, queue_records: null, queue_bytes: null, clock_offset_ms: null }, { newest_at: null, late_ms: null }],
+  ];
+  for (let g = 0; g < (size >= 10_000 ? 980 : 0); g++) gateways.push({ ...gateways[g % 20], id: `gw-more-${g}`, name: `GW-${100 + g}`, wire: quiet(now) });
+  if (size >= 10) wrong.slice(0, gateways.length).forEach(([change, wire], g) => { Object.assign(gateways[g], change); Object.assign(gateways[g].wire, wire); });
+  const gaps = [{ received_at: now - 5 * HOUR, from: now - 15 * HOUR, to: now - 9 * HOUR, records: 400, reason: 'queue_full' }, { received_at: now - 200 * HOUR, from: null, to: now - 201 * HOUR, records: 11, reason: 'corrupt' }, { received_at: now - 300 * HOUR, from: now - 301 * HOUR, to: now - 300 * HOUR, records: 1, reason: 'refused' }];
+  function sums() {
+    const heard = gateways.filter((one) => one.state === 'online'), held = heard.filter((one) => one.wire.queue_oldest_at !== null && now - one.wire.queue_oldest_at > 2 * MINUTE);
+    const sum = (list, of) => list.reduce((all, one) => all + of(one), 0);
+    return { holding: held.length, records_held: sum(held, (one) => one.queue_records), oldest_held_at: held.length ? Math.min(...held.map((one) => one.wire.queue_oldest_at)) : null, replaying: heard.filter((one) => one.wire.replay_left !== null).length,
+      gaps_day: sum(gateways, (one) => one.wire.gaps_day), lost_day: sum(gateways, (one) => (one.wire.gaps_day ? 400 : 0)), clocks_wrong: gateways.filter((one) => one.wire.clock_wrong_at !== null).length, certificates_ending: gateways.filter((one) => one.cert_not_after !== null && one.cert_not_after - now < 336 * HOUR).length, commit_lag_ms: 4 };
   }
   let seq = 100, number = 1030;
   const bySite = (site) => devices.filter((device) => device.site_id === site.id);
@@ -130,7 +150,8 @@ export function makeWorld(size, { role, mustChange, language }) {
       case 'faults': return items(FAULTS);
       case 'customers': return get ? items(size ? [{ id: 'customer-1', name: 'Harbour Authority', note: 'class A, 24 × 7', created_at: now, sites: sites.length }] : []) : { body: { id: 'customer-2', ...body } };
       case 'sites': return !get ? { body: { id: 'site-0', ...body } } : id ? one(sites, id) : items(sites);
-      case 'gateways': return get ? items(gateways) : { body: { gateway: gateways[0], token: 'swt1.not.a.token', command: 'sitewarden-agent enrol --server https://noc.example.com --token swt1.not.a.token.0123456789abcdef0123456789abcdef' } };
+      case 'wire': return { body: sums() };
+      case 'gateways': return third === 'gaps' ? items(gaps) : get ? items(gateways) : { body: { gateway: gateways[0], token: 'swt1.not.a.token', command: 'sitewarden-agent enrol --server https://noc.example.com --token swt1.not.a.token.0123456789abcdef0123456789abcdef' } };
       case 'devices': {
         if (!id) return get ? items(devices.filter((device) => !query.get('site_id') || device.site_id === query.get('site_id')).map(detail)) : { body: detail(devices[0]) };
         const device = devices.find((found) => found.id === id);

@@ -15,7 +15,7 @@ const LOOKS = [
 // path, what must be there before the page counts as loaded
 const PAGES = [
   ['/', '.inc'], ['/wall', '.inc'], ['/devices/dev-0-9', '.uplot canvas'], ['/tickets', 'tbody tr'], ['/tickets/new', 'form'], ['/tickets/1031', '.ev'], ['/tickets/1032', '.ev'],
-  ['/sites', 'tbody tr'], ['/sites/site-0', 'tbody tr.row'], ['/customers', 'tbody tr'], ['/people', 'form'], ['/search?q=cam', '.box li'], ['/password', 'form'], ['/no/such/page', '.empty'],
+  ['/sites', 'tbody tr'], ['/gateways', '[data-row]'], ['/sites/site-0', 'tbody tr.row'], ['/customers', 'tbody tr'], ['/people', 'form'], ['/search?q=cam', '.box li'], ['/password', 'form'], ['/no/such/page', '.empty'],
 ];
 const name = (look) => `${look.width} ${look.theme} ${look.language}`;
 let browser;

@@ -182,6 +182,35 @@ test('a gateway is added and its command shown once', () => withPage({ size: 10 
   assert.equal(await page.getByLabel('Enrol command').count(), 0);
 }));
 
+test('gateways: worst first, sorted and found by keyboard, each with its gaps', () => withPage({ size: 200 }, '', async ({ page, go }) => {
+  const names = () => page.locator('tbody tr[data-item] td:first-child').allInnerTexts().then((all) => all.map((text) => text.replace(/\W*(GW-\d+)[^]*/, '$1')));
+  await go('/');
+  const line = page.getByRole('list', { name: 'The wire' });
+  await line.getByRole('link', { name: '2 gateways hold 12,400 records, the oldest for 1 d 2 h' }).click();
+  await page.waitForURL(/\/gateways\?sort=age$/);
+  await page.locator('[data-row]').first().waitFor();
+  assert.deepEqual((await names()).slice(0, 2), ['GW-03', 'GW-04']);
+  await page.getByRole('button', { name: 'State', exact: true }).press('Enter');
+  await page.waitForFunction(() => document.querySelector('tbody tr td')?.textContent?.includes('GW-02'));
+  assert.equal(await page.locator('th[aria-sort=ascending]').innerText(), 'State ↓');
+  await page.locator('h1').click();
+  await page.keyboard.press('Escape');
+  for (let row = 0; row < 5; row++) await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await page.locator('.gaps li', { hasText: '400 records lost · its queue was full' }).waitFor();
+  await page.getByRole('searchbox').fill('tunnel e');
+  await page.waitForFunction(() => document.querySelectorAll('tbody tr[data-item]').length === 1);
+  assert.deepEqual(await names(), ['GW-02']);
+}));
+
+test('a thousand gateways are a short page', () => withPage({ size: 10_000 }, '', async ({ page, go }) => {
+  await go('/gateways');
+  await page.locator('[data-row]').first().waitFor();
+  assert.equal(await page.locator('tr[data-item]').count(), 100);
+  await page.getByRole('button', { name: 'Show more' }).click();
+  assert.equal(await page.locator('tr[data-item]').count(), 500);
+}));
+
 test('a customer sees no act of ours', () => withPage({ size: 10, role: 'customer' }, '', async ({ page, go }) => {
   await go('/');
   await page.locator('.inc').first().waitFor();

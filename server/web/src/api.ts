@@ -80,6 +80,8 @@ export const api = {
   changeSite: (key: string, body: Part<T.Site>) => patch<T.Site>(`/sites/${id(key)}`, body),
 
   gateways: () => get<T.List<T.Gateway>>('/gateways'),
+  gatewayGaps: (key: string) => get<T.List<T.RecordGap>>(`/gateways/${id(key)}/gaps`),
+  wire: () => get<T.WireSums>('/wire'),
   addGateway: (site_id: string, name: string) => post<T.Enrolment>('/gateways', { site_id, name }),
   renewToken: (key: string) => post<T.Enrolment>(`/gateways/${id(key)}/token`),
   revokeGateway: (key: string) => post<void>(`/gateways/${id(key)}/revoke`),

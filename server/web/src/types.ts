@@ -43,8 +43,17 @@ export type Gateway = {
   id: string; site_id: string; site_name: string; name: string; state: GatewayState; state_since: number; last_heard_at: number | null;
   enrolled_at: number | null; revoked_at: number | null; cert_not_after: number | null; clock_offset_ms: number | null; agent_version: string | null;
   queue_records: number | null; queue_bytes: number | null; dropped_records: number | null;
-  config_version: number; config_reported_version: number; config_status: string; config_error: string; heartbeat_s: number;
+  config_version: number; config_reported_version: number; config_status: string; config_error: string; heartbeat_s: number; wire: GatewayWire;
 };
+export type GatewayWire = {
+  queue_oldest_at: number | null; newest_at: number | null; late_ms: number | null; replay_left: number | null; gaps: number; gaps_day: number;
+  lost_records: number; last_gap_at: number | null; last_gap_reason: string | null; refused_by_agent: number; refused_here: number; clock_wrong_at: number | null;
+};
+export type WireSums = {
+  holding: number; records_held: number; oldest_held_at: number | null; replaying: number; gaps_day: number; lost_day: number;
+  clocks_wrong: number; certificates_ending: number; commit_lag_ms: number;
+};
+export type RecordGap = { received_at: number; from: number | null; to: number | null; records: number; reason: string };
 export type Enrolment = { gateway?: Gateway; token: string; command: string };
 
 export type Fault = {
