@@ -118,7 +118,7 @@ fn column(series: &Series, axis: &[i64]) -> Option<Column> {
 }
 
 /// The fewest decimal places that keep every value, but no more than stay exact.
-fn scale_of(values: impl Iterator<Item = f64>) -> u32 {
+pub fn scale_of(values: impl Iterator<Item = f64>) -> u32 {
     let mut needed = 0;
     let mut allowed = SCALE_MAX;
     for value in values {
@@ -138,11 +138,35 @@ fn scale_of(values: impl Iterator<Item = f64>) -> u32 {
 
 /// Takes a block apart; every series comes back with its samples in time order.
 pub fn read(block: &MetricBlock) -> Result<Vec<Series>, Error> {
+    let mut all = Vec::with_capacity(block.columns.len().min(COLUMNS_MAX));
+    visit(block, |column, points| {
+        all.push(Series {
+            device: column.device_id.clone(),
+            check: column.check.clone(),
+            metric: column.metric.clone(),
+            points: points.to_vec(),
+        });
+    })?;
+    Ok(all)
+}
+
+/// Shows each column with its samples in time order, without a copy of either. A block that is refused may
+/// have shown some of its columns.
+pub fn visit<'b>(
+    block: &'b MetricBlock,
+    mut each: impl FnMut(&'b Column, &[(i64, f64)]),
+) -> Result<(), Error> {
     at_most("times", block.axis_deltas_ms.len(), AXIS_MAX)?;
     at_most("columns", block.columns.len(), COLUMNS_MAX)?;
     at_most("points", block.columns.iter().map(|c| c.deltas.len()).sum(), POINTS_MAX)?;
     let axis = read_axis(block)?;
-    block.columns.iter().map(|column| read_column(column, &axis)).collect()
+    let mut points = Vec::with_capacity(axis.len());
+    for column in &block.columns {
+        points.clear();
+        read_column(column, &axis, &mut points)?;
+        each(column, &points);
+    }
+    Ok(())
 }
 
 fn read_axis(block: &MetricBlock) -> Result<Vec<i64>, Error> {
@@ -164,7 +188,7 @@ fn read_axis(block: &MetricBlock) -> Result<Vec<i64>, Error> {
     Ok(axis)
 }
 
-fn read_column(column: &Column, axis: &[i64]) -> Result<Series, Error> {
+fn read_column(column: &Column, axis: &[i64], points: &mut Vec<(i64, f64)>) -> Result<(), Error> {
     if column.scale > SCALE_MAX {
         return Err(Error::Inconsistent("a column keeps more decimal places than allowed"));
     }
@@ -174,7 +198,6 @@ fn read_column(column: &Column, axis: &[i64]) -> Result<Series, Error> {
     let factor = 10_f64.powi(column.scale as i32);
     let mut scaled = 0_i64;
     let mut deltas = column.deltas.iter();
-    let mut points = Vec::with_capacity(column.deltas.len());
     for (index, at) in axis.iter().enumerate() {
         let present = if column.present.is_empty() {
             true
@@ -194,12 +217,7 @@ fn read_column(column: &Column, axis: &[i64]) -> Result<Series, Error> {
     if column.present.len() > axis.len().div_ceil(8) {
         return Err(Error::Inconsistent("a bitmap is long"));
     }
-    Ok(Series {
-        device: column.device_id.clone(),
-        check: column.check.clone(),
-        metric: column.metric.clone(),
-        points,
-    })
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! connection that starts every transaction with `BEGIN IMMEDIATE`: writers queue fairly in this
 //! process and never upgrade a read lock. On PostgreSQL both doors are the same pool.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -146,10 +147,115 @@ pub fn is_conflict(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|e| e.kind() == sqlx::error::ErrorKind::UniqueViolation)
 }
 
+/// What a failure of the database says about the work that it was asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The database is away, busy, full or broken. The same work may succeed later.
+    Outage,
+    /// The work itself can never be done: a value that no column takes, a rule of the schema.
+    Unfit,
+    /// Anything else, a mistake in a statement among it.
+    Other,
+}
+
+/// Tells a database in trouble from work that no database would do.
+pub fn failure(error: &sqlx::Error) -> Failure {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Failure::Outage,
+        sqlx::Error::Encode(_) => Failure::Unfit,
+        sqlx::Error::Database(error) => error.code().map_or(Failure::Other, |code| failure_of(&code)),
+        _ => Failure::Other,
+    }
+}
+
+/// By PostgreSQL's code of five letters (appendix A of its manual) or SQLite's result code (its low byte).
+fn failure_of(code: &str) -> Failure {
+    if code.len() == 5 {
+        return match &code[..2] {
+            "08" | "25" | "40" | "53" | "55" | "57" | "58" => Failure::Outage,
+            "22" | "23" | "54" => Failure::Unfit,
+            _ => Failure::Other,
+        };
+    }
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        // Busy, locked, no memory, read-only, input and output, corrupt, full, cannot open, protocol, no database.
+        Ok(5 | 6 | 7 | 8 | 10 | 11 | 13 | 14 | 15 | 26) => Failure::Outage,
+        // Too big, constraint, mismatch.
+        Ok(18..=20) => Failure::Unfit,
+        Ok(_) | Err(_) => Failure::Other,
+    }
+}
+
+/// The most rows that one statement writes.
+const ROWS_AT_ONCE: usize = 128;
+
+/// Rows in pieces whose lengths are powers of two, the long ones first: so a statement over many rows has few
+/// texts, and each is prepared once.
+pub fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let length = (0..=rows.len().min(ROWS_AT_ONCE)).rev().find(|length| length.is_power_of_two())?;
+        let (piece, rest) = rows.split_at(length);
+        rows = rest;
+        Some(piece)
+    })
+}
+
+/// `($1, $2), ($3, $4)`: the places of so many rows of so many columns.
+pub fn places(rows: usize, columns: usize) -> String {
+    let mut text = String::with_capacity(rows * columns * 7);
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 1..=columns {
+            let comma = if column == 1 { "" } else { ", " };
+            // Writing to a text cannot fail.
+            let _ = write!(text, "{comma}${}", row * columns + column);
+        }
+        text.push(')');
+    }
+    text
+}
+
 /// The clause that lets several replicas claim rows side by side. SQLite has one writer and needs none.
 pub fn skip_locked(engine: Engine) -> &'static str {
     match engine {
         Engine::Sqlite => "",
         Engine::Postgres => "FOR UPDATE SKIP LOCKED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_powers_of_two_and_leave_nothing_out() {
+        let rows: Vec<usize> = (0..300).collect();
+        let lengths: Vec<usize> = pieces(&rows).map(<[usize]>::len).collect();
+        assert_eq!(lengths, [128, 128, 32, 8, 4]);
+        assert_eq!(pieces(&rows).flatten().copied().collect::<Vec<_>>(), rows);
+        assert_eq!(pieces::<u8>(&[]).count(), 0);
+    }
+
+    #[test]
+    fn places_are_numbered_row_by_row() {
+        assert_eq!(places(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
+
+    #[test]
+    fn an_outage_is_not_the_works_fault() {
+        for code in ["08006", "53100", "57P01", "40P01", "5", "13", "2570"] {
+            assert_eq!(failure_of(code), Failure::Outage, "{code}");
+        }
+        for code in ["22021", "23505", "787", "2067"] {
+            assert_eq!(failure_of(code), Failure::Unfit, "{code}");
+        }
+        assert_eq!(failure_of("42601"), Failure::Other);
+        assert_eq!(failure_of("1"), Failure::Other);
+        assert_eq!(failure(&sqlx::Error::PoolTimedOut), Failure::Outage);
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Touched};
 use crate::ingest::effect;
 use crate::page::channel::Senders;
-use crate::{gateway, page, retention};
+use crate::{gateway, history, page, retention};
 
 /// How often the engine looks when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -31,39 +31,58 @@ pub struct Engine {
     senders: Arc<Senders>,
     /// While the server was not running nobody could be heard, so nobody is silent before this.
     listening_since: Timestamp,
-    retention_due: Timestamp,
+    keeping: Keeping,
+}
+
+/// What is done for the record, for which nobody waits: rolling hours up, forgetting by rule.
+#[derive(Default)]
+struct Keeping {
+    retention_due: Option<Timestamp>,
 }
 
 impl Engine {
     /// An engine that has listened since `now`.
     pub fn new(app: &App, now: Timestamp) -> Result<Self> {
-        Ok(Self { senders: Arc::new(Senders::new(&app.config)?), listening_since: now, retention_due: now })
+        let senders = Arc::new(Senders::new(&app.config)?);
+        Ok(Self { senders, listening_since: now, keeping: Keeping::default() })
     }
 
     /// Decides what is due, then sends what is due.
     pub async fn cycle(&mut self, app: &App, now: Timestamp) {
         self.decide(app, now).await;
         guarded("send pages", send(app, &self.senders, now)).await;
+        self.keeping.step(app, now).await;
     }
 
     async fn decide(&mut self, app: &App, now: Timestamp) {
+        // Who waits in ingest's queue has spoken; nobody is silent while nobody can be heard.
+        if app.ingest.is_behind(now) {
+            self.listening_since = now;
+        }
         guarded("silence", silence(app, self.listening_since, now)).await;
         guarded("replay", replay(app, now)).await;
         guarded("clocks", gateway::step::clocks(app, now)).await;
         guarded("plan pages", plan(app, now)).await;
         guarded("downlink", downlink(app, now)).await;
-        if now >= self.retention_due {
-            self.retention_due = now.saturating_add(RETENTION_EVERY).unwrap_or(now);
+    }
+}
+
+impl Keeping {
+    async fn step(&mut self, app: &App, now: Timestamp) {
+        guarded("rollups", roll_up(app, now)).await;
+        if self.retention_due.is_none_or(|due| now >= due) {
+            self.retention_due = now.checked_add(RETENTION_EVERY).ok();
             guarded("retention", sweep(app, now)).await;
         }
     }
 }
 
 /// Runs until told to stop. Sending has a loop of its own, so that a mail relay that does not answer
-/// keeps no decision waiting.
+/// keeps no decision waiting; so has what is done for the record, which is broken off by a stop.
 pub async fn run(app: App, mut engine: Engine, stop: CancellationToken) {
     let decided = Notify::new();
     let senders = Arc::clone(&engine.senders);
+    let mut keeping = std::mem::take(&mut engine.keeping);
     let deciding = async {
         while next(&app.wake, &stop).await {
             engine.decide(&app, app.clock.now()).await;
@@ -75,7 +94,16 @@ pub async fn run(app: App, mut engine: Engine, stop: CancellationToken) {
             guarded("send pages", send(&app, &senders, app.clock.now())).await;
         }
     };
-    tokio::join!(deciding, sending);
+    let unrung = Notify::new();
+    let keeping = async {
+        while next(&unrung, &stop).await {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = keeping.step(&app, app.clock.now()) => {}
+            }
+        }
+    };
+    tokio::join!(deciding, sending, keeping);
 }
 
 /// Waits for the next tick or a ring; false when it is time to stop.
@@ -153,6 +181,13 @@ async fn send(app: &App, senders: &Senders, now: Timestamp) -> Result<()> {
 
 async fn downlink(app: &App, now: Timestamp) -> Result<()> {
     gateway::step::publish(app, now).await
+}
+
+async fn roll_up(app: &App, now: Timestamp) -> Result<()> {
+    while history::step::step(app, now).await? {
+        tokio::task::yield_now().await;
+    }
+    Ok(())
 }
 
 async fn sweep(app: &App, now: Timestamp) -> Result<()> {

@@ -1,9 +1,11 @@
 //! What was measured: the blocks as they came, and hourly rollups of them for long ranges.
 //!
 //! A chart of a short range decodes the blocks of one gateway and period; a long one reads the
-//! rollups. Either way it is cut to the number of points that was asked for, and a time without a
+//! rollups, and the blocks of those hours that are not rolled up yet. Either way it is cut to the number of points that was asked for, and a time without a
 //! sample stays a gap: no line may cross it.
 
+pub mod day;
+pub mod step;
 pub mod store;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,8 @@ use std::collections::BTreeMap;
 pub const BLOCK_RANGE_MAX_MS: i64 = 26 * HOUR_MS;
 /// One hour, the step of a rollup.
 pub const HOUR_MS: i64 = 3_600_000;
+/// One UTC day, the row of rollups.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
 /// The most points one series is drawn with.
 pub const POINTS_MAX: i64 = 1_000;
 
@@ -59,6 +63,16 @@ pub fn buckets(points: &[(i64, f64)], step_ms: i64) -> BTreeMap<i64, Bucket> {
             .or_insert_with(|| Bucket::of(value));
     }
     buckets
+}
+
+/// Puts buckets together into larger ones.
+pub fn coarser(buckets: BTreeMap<i64, Bucket>, step_ms: i64) -> BTreeMap<i64, Bucket> {
+    let mut all: BTreeMap<i64, Bucket> = BTreeMap::new();
+    for (at, bucket) in buckets {
+        let start = at.div_euclid(step_ms) * step_ms;
+        all.entry(start).and_modify(|sum| sum.add(bucket)).or_insert(bucket);
+    }
+    all
 }
 
 /// The step that draws `from..to` with at most `points` points, not finer than `finest_ms`.

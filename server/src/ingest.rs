@@ -1,32 +1,41 @@
-//! From a gateway's packet to its effects, in one transaction.
+//! From gateways' packets to their effects, in one transaction.
 //!
 //! A report is named by (gateway, epoch, sequence). What is new is applied together with everything it
 //! causes and with the gateway's high-water mark; only after the commit is it acknowledged. What is
-//! known is acknowledged again; what leaves a hole is answered with where to resend from. A gateway
-//! speaks for itself: what it says about another's devices is dropped and counted.
+//! known is acknowledged again; what leaves a hole is answered with where to resend from; what cannot be
+//! read is answered with where it was, so that its gateway need not send it for ever. A gateway speaks for
+//! itself: what it says about another's devices is dropped and counted.
+//!
+//! ```text
+//! door ─channel→ read (beside each other, in order) ─channel→ batch: what waits, one transaction → acks
+//! ```
+//!
+//! A commit costs the same for one packet as for a hundred, so whatever waits is committed together:
+//! the busier the server, the less a packet costs.
 
+mod batch;
 pub mod clocks;
+pub mod devices;
 pub mod effect;
+mod pipe;
+mod read;
 mod report;
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use jiff::Timestamp;
-use sitewarden_proto::envelope::{Codec, DecodeError, decode, decode_message, encode_message};
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use sitewarden_proto::envelope::{Codec, DecodeError, encode_message};
 use sitewarden_proto::id::GatewayId;
 use sitewarden_proto::topic::{Down, Up};
 use sitewarden_proto::{limits, wire};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Touched};
+use crate::app::App;
 use crate::broker::Upstream;
-use crate::db::Conn;
-use crate::gateway::store::{hex_u64, replay};
-use crate::gateway::{self, desired};
-use crate::page;
 
-use clocks::{Clocks, Name, correction};
+use clocks::Clocks;
+use devices::Devices;
+pub use pipe::{WAITING_MAX, run};
 
 /// Why a packet was not applied.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +59,26 @@ pub enum Error {
     Database(#[from] sqlx::Error),
 }
 
-/// Where the history of a gateway ends that was taken for silent and has not said it yet: its next heartbeat
-/// does.
-const END_UNKNOWN: i64 = i64::MAX;
+/// A packet that has waited so long shows that ingest is behind.
+const BEHIND: SignedDuration = SignedDuration::from_secs(10);
 
 /// What ingest remembers between packets. Losing it costs no fact.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// How far the clocks of gateways are off.
     pub clocks: Clocks,
+    /// Whose devices are whose.
+    pub devices: Devices,
+    /// When the oldest packet came that is being applied, Unix ms; 0 when none is.
+    oldest: AtomicI64,
+}
+
+impl Memory {
+    /// True while what gateways have said waits to be taken down.
+    pub fn is_behind(&self, now: Timestamp) -> bool {
+        let oldest = self.oldest.load(Ordering::Relaxed);
+        oldest != 0 && now.duration_since(crate::clock::from_ms(oldest)) > BEHIND
+    }
 }
 
 /// What is known about the sender while one of its packets is applied.
@@ -94,189 +114,41 @@ pub async fn receive(
     packet: &[u8],
     now: Timestamp,
 ) -> Result<Replies, Error> {
-    apply(app, gateway, up, packet, now, now).await
-}
-
-async fn apply(
-    app: &App,
-    gateway: &GatewayId,
-    up: Up,
-    packet: &[u8],
-    received_at: Timestamp,
-    now: Timestamp,
-) -> Result<Replies, Error> {
-    let (replies, touched) = match up {
-        Up::Session => session(app, gateway, decode_message(packet)?, received_at, now).await?,
-        Up::Events | Up::Metrics | Up::CommandResult | Up::ReportedConfig | Up::Discovered => {
-            envelope(app, gateway, up, packet, received_at, now).await?
+    let bytes = Bytes::copy_from_slice(packet);
+    let packet = read::read(Upstream { gateway: gateway.clone(), up, bytes, received_at: now, place: None });
+    let done = batch::apply(app, std::slice::from_ref(&packet), now).await?;
+    app.touched(&done.touched);
+    match done.refused.into_iter().next() {
+        Some((_, Error::Unreadable(_) | Error::WrongTopic { .. })) | None => {
+            Ok(done.replies.into_iter().map(|(_, down, bytes)| (down, bytes)).collect())
         }
-    };
-    app.touched(&touched);
-    Ok(replies)
+        Some((_, error)) => Err(error),
+    }
 }
 
-async fn session(
-    app: &App,
-    id: &GatewayId,
-    session: wire::Session,
-    received_at: Timestamp,
-    now: Timestamp,
-) -> Result<(Replies, Touched), Error> {
-    let mut touched = Touched::default();
-    let mut tx = app.db.write().await?;
-    let known = replay::find_sender(&mut tx, id).await?.ok_or_else(|| Error::Unknown(id.clone()))?;
-    let session_id = hex_u64(session.session_id);
-    if !session.online {
-        // The will of an old session says nothing about the one that took over.
-        if known.session_id.as_deref() == Some(&session_id) && known.state == gateway::State::Online {
-            gateway::store::set_state(&mut tx, id, gateway::State::Suspect, now).await?;
-            touched.gateways.insert(id.to_string());
-        }
-        tx.commit().await?;
-        return Ok((Vec::new(), touched));
-    }
-    let upto = upto(&mut tx, id, session.epoch).await?;
-    let birth = known.session_id.as_deref() != Some(&session_id);
-    let name = Name { session: session.session_id, clock: session.clock };
-    let offset = app.ingest.clocks.observe(id, name, session.sent_at_ms, received_at);
-    gateway::store::record_session(&mut tx, id, &session, offset.saturating_neg(), received_at).await?;
-    // A gateway that was taken for silent has a history to tell, even on the connection that it had.
-    if birth || !known.state.is_heard() || known.replay_to == Some(END_UNKNOWN) {
-        let head = i64::try_from(session.head_seq).unwrap_or(i64::MAX);
-        if head > upto {
-            replay::set(&mut tx, id, Some(head), now).await?;
-        } else {
-            touched.add(effect::caught_up(&mut tx, id, now).await?);
-        }
-    }
-    touched.add(effect::gateway_heard(&mut tx, id, now).await?);
-    touched.add(Touched::tickets(page::step::plan(&mut tx, now).await?));
-    let (desired, reported) = gateway::store::config_versions(&mut tx, id).await?.unwrap_or_default();
-    let mut replies = vec![(Down::Ack, ack(session.epoch, upto, 0, desired, now))];
-    // One that it rejected counts as told: it is not sent again with every heartbeat.
-    if reported != desired {
-        match desired::packet(&mut tx, &app.keys, id).await {
-            Ok((_, packet)) => replies.push((Down::DesiredConfig, packet)),
-            Err(error) => {
-                tracing::error!(gateway = %id, error = format!("{error:#}"), "no configuration to send");
-            }
-        }
-    }
-    tx.commit().await?;
-    Ok((replies, touched))
+/// What the server says about an epoch of a gateway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Answer {
+    epoch: u64,
+    upto: i64,
+    resend_from: i64,
+    refused_from: i64,
+    config_version: i64,
 }
 
-async fn envelope(
-    app: &App,
-    id: &GatewayId,
-    up: Up,
-    packet: &[u8],
-    received_at: Timestamp,
-    now: Timestamp,
-) -> Result<(Replies, Touched), Error> {
-    let envelope = decode(packet)?;
-    let epoch = hex_u64(envelope.epoch);
-    let mut tx = app.db.write().await?;
-    let known = replay::find_sender(&mut tx, id).await?.ok_or_else(|| Error::Unknown(id.clone()))?;
-    let upto = upto(&mut tx, id, envelope.epoch).await?;
-    let desired = desired_version(&mut tx, id).await?;
-    let name = Name { session: envelope.session_id, clock: envelope.clock };
-    let offset = app.ingest.clocks.observe(id, name, envelope.sent_at_ms, received_at);
-    gateway::store::record_heard(&mut tx, id, received_at, offset.saturating_neg()).await?;
-    let first = i64::try_from(envelope.first_seq).unwrap_or(i64::MAX);
-    let last = first.saturating_add(i64::from(envelope.count)).saturating_sub(1);
-    if first > upto + 1 {
-        tx.commit().await?;
-        app.metrics.ingested("hole", 1);
-        let resend = u64::try_from(upto + 1).unwrap_or(1);
-        return Ok((vec![(Down::Ack, ack(envelope.epoch, upto, resend, desired, now))], Touched::default()));
-    }
-    let mut replay_to = known.replay_to;
-    if known.state == gateway::State::Silent && known.session_id.is_some() {
-        replay_to = Some(END_UNKNOWN);
-        replay::set(&mut tx, id, replay_to, now).await?;
-    }
-    let mut touched = effect::gateway_heard(&mut tx, id, now).await?;
-    if last > upto {
-        let current = replay_to.is_none_or(|to| upto >= to);
-        let offset_ms = correction(offset);
-        let sender = Sender { id, epoch: epoch.clone(), offset_ms, now, current };
-        touched.add(report::apply(app, &mut tx, &sender, up, envelope.clone(), upto, packet).await?);
-        gateway::store::set_upto(&mut tx, id, envelope.epoch, last.unsigned_abs(), now).await?;
-        if replay_to.is_some_and(|to| last >= to) {
-            touched.add(effect::caught_up(&mut tx, id, now).await?);
-        }
-        touched.add(Touched::tickets(page::step::plan(&mut tx, now).await?));
-    } else {
-        app.metrics.ingested("duplicate", u64::from(envelope.count));
-    }
-    tx.commit().await?;
-    Ok((vec![(Down::Ack, ack(envelope.epoch, last.max(upto), 0, desired, now))], touched))
-}
-
-async fn upto(conn: &mut Conn, id: &GatewayId, epoch: u64) -> sqlx::Result<i64> {
-    let upto = gateway::store::epoch_upto(conn, id, epoch).await?.unwrap_or(0);
-    Ok(i64::try_from(upto).unwrap_or(i64::MAX))
-}
-
-async fn desired_version(conn: &mut Conn, id: &GatewayId) -> sqlx::Result<u64> {
-    Ok(gateway::store::config_versions(conn, id).await?.map_or(0, |(desired, _)| desired))
-}
-
-fn ack(epoch: u64, upto: i64, resend_from: u64, desired: u64, now: Timestamp) -> Vec<u8> {
-    let ack = wire::Ack {
-        epoch,
-        upto: u64::try_from(upto).unwrap_or_default(),
-        resend_from,
-        server_at_ms: now.as_millisecond(),
-        desired_config_version: desired,
-        oldest_wire_version: u32::from(limits::OLDEST_WIRE_VERSION),
-        watch_seconds: 0,
-        refused_from: 0,
-    };
-    encode_message(&ack, Codec::None).unwrap_or_default()
-}
-
-/// Applies packets as they come, until told to stop; then what has been accepted is finished. The
-/// queue before it is bounded, so a slow database slows the gateways down and nothing piles up here.
-pub async fn run(app: App, mut queue: mpsc::Receiver<Upstream>, stop: CancellationToken) {
-    loop {
-        let packet = tokio::select! {
-            biased;
-            packet = queue.recv() => packet,
-            () = stop.cancelled() => {
-                queue.close();
-                queue.recv().await
-            }
+impl Answer {
+    fn packet(self, now: Timestamp) -> Vec<u8> {
+        let number = |number: i64| u64::try_from(number).unwrap_or_default();
+        let ack = wire::Ack {
+            epoch: self.epoch,
+            upto: number(self.upto),
+            resend_from: number(self.resend_from),
+            server_at_ms: now.as_millisecond(),
+            desired_config_version: number(self.config_version),
+            oldest_wire_version: u32::from(limits::OLDEST_WIRE_VERSION),
+            watch_seconds: 0,
+            refused_from: number(self.refused_from),
         };
-        let Some(packet) = packet else { return };
-        one(&app, &packet).await;
-    }
-}
-
-async fn one(app: &App, packet: &Upstream) {
-    let mut wait = Duration::from_millis(100);
-    for attempt in 1.. {
-        let now = app.clock.now();
-        match apply(app, &packet.gateway, packet.up, &packet.bytes, packet.received_at, now).await {
-            Ok(replies) => {
-                app.metrics.committed(packet.received_at, app.clock.now());
-                for (down, bytes) in replies {
-                    app.gateways.send(&packet.gateway, down, bytes).await;
-                }
-                return;
-            }
-            // The gateway keeps what is not acknowledged and sends it again, so giving up loses nothing.
-            Err(Error::Database(error)) if attempt < 5 => {
-                tracing::warn!(gateway = %packet.gateway, %error, attempt, "a report waits for the database");
-                tokio::time::sleep(wait).await;
-                wait *= 2;
-            }
-            Err(error) => {
-                app.metrics.refused("ingest");
-                tracing::warn!(gateway = %packet.gateway, up = ?packet.up, %error, "a report was not applied");
-                return;
-            }
-        }
+        encode_message(&ack, Codec::None).unwrap_or_default()
     }
 }

@@ -67,7 +67,12 @@ impl Metrics {
 
     /// Counts something that was turned away, by a reason from a fixed set of words.
     pub fn refused(&self, reason: &str) {
-        self.refused.get_or_create(&vec![("reason", reason.to_owned())]).inc();
+        self.refused_times(reason, 1);
+    }
+
+    /// The same, so many times.
+    pub fn refused_times(&self, reason: &str, times: u64) {
+        self.refused.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(times);
     }
 
     /// Counts an attempt to send a page.

@@ -29,7 +29,7 @@ pub fn rules(keep: &Retention) -> Vec<Rule> {
     let rule = |table, key, column, also, age_ms| Rule { table, key, column, also, age_ms };
     vec![
         rule("metric_block", "gateway_id, epoch, seq", "end_at", "1 = 1", days(keep.blocks_days)),
-        rule("rollup", "device_id, check_name, metric, hour_at", "hour_at", "1 = 1", days(keep.rollups_days)),
+        rule("device_day", "device_id, day_at", "day_at", "1 = 1", days(keep.rollups_days)),
         rule("device_event", "id", "received_at", "1 = 1", days(keep.events_days)),
         // The last state of a device stays however old it is: it is the one that stands.
         rule(

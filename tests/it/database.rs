@@ -49,18 +49,20 @@ async fn old_rows_go_by_their_rule_and_the_standing_state_stays(engine: Engine) 
     w.forward_minutes(12).await;
     let before = count(&w.app.db, "metric_block").await;
     assert!(before >= 2, "blocks came: {before}");
-    assert!(count(&w.app.db, "rollup").await >= 1);
+    assert!(count(&w.app.db, "rollup_due").await >= 1, "the hour is not over");
     assert_eq!(count(&w.app.db, "device_event").await, 1);
 
+    w.forward_minutes(80).await;
+    assert_eq!(count(&w.app.db, "device_day").await, 1, "the hour was rolled up");
     let keep = w.app.config.retention;
     let blocks_end = w.now() + SignedDuration::from_hours(i64::from(keep.blocks_days + 1) * 24);
     while retention::step::step(&w.app, blocks_end).await.unwrap() {}
     assert_eq!(count(&w.app.db, "metric_block").await, 0);
-    assert!(count(&w.app.db, "rollup").await >= 1, "rollups live longer than blocks");
+    assert_eq!(count(&w.app.db, "device_day").await, 1, "rollups live longer than blocks");
 
     let all_end = w.now() + SignedDuration::from_hours(24 * 365 * 20);
     while retention::step::step(&w.app, all_end).await.unwrap() {}
-    assert_eq!(count(&w.app.db, "rollup").await, 0);
+    assert_eq!(count(&w.app.db, "device_day").await, 0);
     assert_eq!(count(&w.app.db, "device_event").await, 0);
     assert_eq!(count(&w.app.db, "device_state").await, 1, "the state that stands is never forgotten");
     assert_eq!(count(&w.app.db, "device").await, 1);

@@ -389,6 +389,17 @@ pub async fn list_ids(conn: &mut Conn, gateway: &GatewayId) -> sqlx::Result<Vec<
     .await
 }
 
+/// Every device that a gateway ever had, and whether it is in service.
+pub async fn list_own(conn: &mut Conn, gateway: &GatewayId) -> sqlx::Result<Vec<(String, bool)>> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT id, CASE WHEN removed_at IS NULL THEN 1 ELSE 0 END FROM device WHERE gateway_id = $1",
+    )
+    .bind(gateway.as_ref())
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(id, in_service)| (id, in_service == 1)).collect())
+}
+
 /// Notes the first report about a device.
 pub async fn set_known(conn: &mut Conn, id: &str, at: Timestamp) -> sqlx::Result<()> {
     sqlx::query("UPDATE device SET known_at = $2 WHERE id = $1 AND known_at IS NULL")

@@ -14,6 +14,7 @@ use crate::user::Scope;
 use super::wire::oldest_at;
 use super::{State, bound_heartbeat};
 
+pub mod batch;
 pub mod command;
 pub mod replay;
 pub mod wire;

@@ -1,94 +1,84 @@
-//! SQL for metric blocks, rollups and gaps in a gateway's record.
+//! SQL for metric blocks and gaps in a gateway's record.
 
 use std::collections::BTreeMap;
 
+use futures_util::TryStreamExt;
 use sitewarden_proto::envelope::decode;
-use sitewarden_proto::metrics::{Series, read};
+use sitewarden_proto::metrics::visit;
+use sitewarden_proto::wire::MetricBlock;
 use sitewarden_proto::wire::envelope::Body;
+use sqlx::AssertSqlSafe;
 
-use super::{Bucket, HOUR_MS, buckets};
-use crate::db::Conn;
+use super::HOUR_MS;
+use crate::db::{Conn, pieces, places};
 use crate::ingest::Sender;
 
-/// Rollups written by one statement; eight values each, well under both databases' bounds.
-const ROWS_AT_ONCE: usize = 100;
+pub mod day;
 
-/// Stores a block as it came, and adds its samples to the rollups.
-pub(crate) async fn insert_block(
-    conn: &mut Conn,
-    sender: &Sender<'_>,
-    seq: i64,
-    series: &[Series],
-    packet: &[u8],
-) -> sqlx::Result<()> {
-    let times = || series.iter().flat_map(|series| series.points.iter().map(|point| point.0));
-    let (Some(start), Some(end)) = (times().min(), times().max()) else { return Ok(()) };
-    let shift = sender.offset_ms;
-    let samples: usize = series.iter().map(|series| series.points.len()).sum();
-    sqlx::query(
-        "INSERT INTO metric_block (gateway_id, epoch, seq, start_at, end_at, shift_ms, received_at, samples, body) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
-    )
-    .bind(sender.id.as_str())
-    .bind(&sender.epoch)
-    .bind(seq)
-    .bind(start + shift)
-    .bind(end + shift)
-    .bind(shift)
-    .bind(sender.now.as_millisecond())
-    .bind(samples as i64)
-    .bind(packet)
-    .execute(&mut *conn)
-    .await?;
-    // A sender that names a series twice adds to one row twice, which one statement may not.
-    let mut rollups: BTreeMap<(&str, &str, &str, i64), Bucket> = BTreeMap::new();
-    for series in series {
-        let points: Vec<(i64, f64)> = series.points.iter().map(|&(at, value)| (at + shift, value)).collect();
-        for (hour, bucket) in buckets(&points, HOUR_MS) {
-            let key = (series.device.as_str(), series.check.as_str(), series.metric.as_str(), hour);
-            rollups.entry(key).and_modify(|all| all.add(bucket)).or_insert(bucket);
-        }
-    }
-    let rows: Vec<_> = rollups.into_iter().collect();
-    for rows in rows.chunks(ROWS_AT_ONCE) {
-        add_rollups(conn, rows).await?;
-    }
-    Ok(())
+/// A metric block as it is stored.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns of the table, by their names")]
+pub struct Block {
+    pub gateway_id: String,
+    pub epoch: String,
+    pub seq: i64,
+    pub start_at: i64,
+    pub end_at: i64,
+    pub shift_ms: i64,
+    pub received_at: i64,
+    pub samples: i64,
+    pub body: bytes::Bytes,
 }
 
-/// What a block adds to one hour of one series: device, check, metric, hour, samples.
-type Row<'a> = ((&'a str, &'a str, &'a str, i64), Bucket);
-
-/// Adds to rollups that stand, in one statement: a round trip and a parse for each row would cost more
-/// than the rows.
-async fn add_rollups(conn: &mut Conn, rows: &[Row<'_>]) -> sqlx::Result<()> {
-    let places: Vec<String> = (0..rows.len())
-        .map(|row| {
-            let place: Vec<String> = (1..=8).map(|column| format!("${}", row * 8 + column)).collect();
-            format!("({})", place.join(", "))
-        })
-        .collect();
-    let statement = format!(
-        "INSERT INTO rollup (device_id, check_name, metric, hour_at, min, max, sum, samples) VALUES {} \
-         ON CONFLICT (device_id, check_name, metric, hour_at) DO UPDATE SET \
-         min = CASE WHEN excluded.min < rollup.min THEN excluded.min ELSE rollup.min END, \
-         max = CASE WHEN excluded.max > rollup.max THEN excluded.max ELSE rollup.max END, \
-         sum = rollup.sum + excluded.sum, samples = rollup.samples + excluded.samples",
-        places.join(", ")
-    );
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(statement));
-    for ((device, check, metric, hour), bucket) in rows {
-        query = query
-            .bind(*device)
-            .bind(*check)
-            .bind(*metric)
-            .bind(*hour)
-            .bind(bucket.min)
-            .bind(bucket.max)
-            .bind(bucket.sum)
-            .bind(bucket.samples);
+/// Stores blocks as they came and notes the hours that have to be rolled up anew.
+///
+/// The note comes with the block, in one transaction, and counts up when it is there already: who rolls an hour
+/// up takes the note away only as it was read, and so never overlooks a block.
+pub(crate) async fn insert_blocks(conn: &mut Conn, blocks: &[Block]) -> sqlx::Result<()> {
+    for piece in pieces(blocks) {
+        let text = format!(
+            "INSERT INTO metric_block (gateway_id, epoch, seq, start_at, end_at, shift_ms, received_at, samples, body) \
+             VALUES {} ON CONFLICT DO NOTHING",
+            places(piece.len(), 9)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for block in piece {
+            query = query
+                .bind(&block.gateway_id)
+                .bind(&block.epoch)
+                .bind(block.seq)
+                .bind(block.start_at)
+                .bind(block.end_at)
+                .bind(block.shift_ms)
+                .bind(block.received_at)
+                .bind(block.samples)
+                .bind(&block.body[..]);
+        }
+        query.execute(&mut *conn).await?;
     }
-    query.execute(conn).await?;
+    // In the order of the key, because two transactions that lock rows in two orders stop each other.
+    let mut hours: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+    for block in blocks {
+        let first = block.start_at.div_euclid(HOUR_MS);
+        for hour in first..=block.end_at.div_euclid(HOUR_MS) {
+            hours.insert((&block.gateway_id, hour.saturating_mul(HOUR_MS)), block.received_at);
+        }
+    }
+    let hours: Vec<_> = hours.into_iter().collect();
+    for piece in pieces(&hours) {
+        let text = format!(
+            "INSERT INTO rollup_due (gateway_id, hour_at, marked_at) VALUES {} \
+             ON CONFLICT (gateway_id, hour_at) DO UPDATE SET marked_at = \
+             CASE WHEN excluded.marked_at > rollup_due.marked_at THEN excluded.marked_at \
+             ELSE rollup_due.marked_at + 1 END",
+            places(piece.len(), 3)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for ((gateway, hour), marked_at) in piece {
+            query = query.bind(*gateway).bind(*hour).bind(*marked_at);
+        }
+        query.execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
@@ -126,50 +116,43 @@ pub async fn list_samples(
     from: i64,
     to: i64,
 ) -> sqlx::Result<Samples> {
-    let blocks: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+    let mut samples = Samples::new();
+    each_block(conn, gateway, from, to, |shift, mut block| {
+        block.columns.retain(|column| column.device_id == device);
+        let _ = visit(&block, |column, points| {
+            let points = points.iter().map(|&(at, value)| (at.saturating_add(shift), value));
+            samples
+                .entry((column.check.clone(), column.metric.clone()))
+                .or_default()
+                .extend(points.filter(|(at, _)| (from..=to).contains(at)));
+        });
+    })
+    .await?;
+    Ok(samples)
+}
+
+/// Shows every readable block of a gateway that touches `from..=to`, with what its times are to be shifted by.
+/// One at a time: a day on which somebody watched has thousands.
+pub(super) async fn each_block(
+    conn: &mut Conn,
+    gateway: &str,
+    from: i64,
+    to: i64,
+    mut each: impl FnMut(i64, MetricBlock),
+) -> sqlx::Result<()> {
+    let mut rows = sqlx::query_as::<_, (i64, Vec<u8>)>(
         "SELECT shift_ms, body FROM metric_block WHERE gateway_id = $1 AND end_at >= $2 AND start_at <= $3 \
-         ORDER BY start_at LIMIT 2000",
+         ORDER BY end_at",
     )
     .bind(gateway)
     .bind(from)
     .bind(to)
-    .fetch_all(conn)
-    .await?;
-    let mut samples = Samples::new();
-    for (shift, body) in blocks {
+    .fetch(conn);
+    while let Some((shift, body)) = rows.try_next().await? {
         let Ok(envelope) = decode(&body) else { continue };
-        let Some(Body::Metrics(block)) = envelope.body else { continue };
-        let Ok(all) = read(&block) else { continue };
-        for series in all.into_iter().filter(|series| series.device == device) {
-            let points = series.points.into_iter().map(|(at, value)| (at + shift, value));
-            samples
-                .entry((series.check, series.metric))
-                .or_default()
-                .extend(points.filter(|(at, _)| (from..=to).contains(at)));
+        if let Some(Body::Metrics(block)) = envelope.body {
+            each(shift, block);
         }
     }
-    Ok(samples)
-}
-
-/// The rollups of a device, by (check, metric) and hour.
-pub async fn list_rollups(
-    conn: &mut Conn,
-    device: &str,
-    from: i64,
-    to: i64,
-) -> sqlx::Result<BTreeMap<(String, String), BTreeMap<i64, Bucket>>> {
-    let rows: Vec<(String, String, i64, f64, f64, f64, i64)> = sqlx::query_as(
-        "SELECT check_name, metric, hour_at, min, max, sum, samples FROM rollup \
-         WHERE device_id = $1 AND hour_at >= $2 AND hour_at <= $3 ORDER BY check_name, metric, hour_at LIMIT 100000",
-    )
-    .bind(device)
-    .bind(from)
-    .bind(to)
-    .fetch_all(conn)
-    .await?;
-    let mut series: BTreeMap<(String, String), BTreeMap<i64, Bucket>> = BTreeMap::new();
-    for (check, metric, hour, min, max, sum, samples) in rows {
-        series.entry((check, metric)).or_default().insert(hour, Bucket { min, max, sum, samples });
-    }
-    Ok(series)
+    Ok(())
 }

@@ -3,57 +3,50 @@
 use std::collections::BTreeSet;
 
 use sitewarden_proto::id::DeviceId;
-use sitewarden_proto::topic::Up;
 use sitewarden_proto::wire::envelope::Body;
 use sitewarden_proto::wire::reported_config::Status;
-use sitewarden_proto::wire::{Envelope, Event, Gap, MetricBlock, Transition};
+use sitewarden_proto::wire::{Envelope, Event, Gap, Transition};
 
-use super::{Error, Sender, effect};
-use crate::app::{App, Touched};
+use super::batch::Done;
+use super::devices::Own;
+use super::{Sender, effect};
+use crate::app::Touched;
 use crate::db::Conn;
 use crate::{device, gateway, history};
 
-/// Applies the records of an envelope after `upto`.
+/// Applies the records of an envelope after `upto`. `own` are the sender's devices.
 pub(super) async fn apply(
-    app: &App,
     conn: &mut Conn,
+    done: &mut Done,
     sender: &Sender<'_>,
-    up: Up,
-    envelope: Envelope,
+    own: &Own,
+    envelope: &Envelope,
+    first: i64,
     upto: i64,
-    packet: &[u8],
-) -> Result<Touched, Error> {
-    let first = i64::try_from(envelope.first_seq).unwrap_or(i64::MAX);
-    let wrong = |body| Err(Error::WrongTopic { topic: up, body });
-    match (up, envelope.body) {
-        (Up::Events, Some(Body::Events(batch))) => {
+) -> sqlx::Result<Touched> {
+    match &envelope.body {
+        Some(Body::Events(batch)) => {
             let mut touched = Touched::default();
-            let devices: BTreeSet<String> =
-                device::store::list_ids(conn, sender.id).await?.into_iter().collect();
-            for (at, event) in batch.events.iter().enumerate() {
-                let seq = first + at as i64;
+            for (seq, event) in (first..).zip(&batch.events) {
                 if seq <= upto {
                     continue;
                 }
-                if devices.contains(&event.device_id) {
-                    touched.add(one_event(conn, sender, seq, event).await?);
-                    app.metrics.ingested("event", 1);
-                } else {
-                    app.metrics.refused("foreign_device");
+                match own.get(&event.device_id) {
+                    Some(in_service) => {
+                        touched.add(one_event(conn, sender, seq, event, *in_service).await?);
+                        done.count("event", 1);
+                    }
+                    None => done.turn_away("foreign_device", 1),
                 }
             }
             Ok(touched)
         }
-        (Up::Metrics, Some(Body::Metrics(block))) => {
-            metrics(app, conn, sender, first, &block, packet).await?;
+        Some(Body::CommandResult(result)) => {
+            gateway::command::record_result(conn, sender.id, result, sender.now).await?;
+            done.count("command_result", 1);
             Ok(Touched::default())
         }
-        (Up::CommandResult, Some(Body::CommandResult(result))) => {
-            gateway::command::record_result(conn, sender.id, &result, sender.now).await?;
-            app.metrics.ingested("command_result", 1);
-            Ok(Touched::default())
-        }
-        (Up::ReportedConfig, Some(Body::ReportedConfig(report))) => {
+        Some(Body::ReportedConfig(report)) => {
             let status = match report.status() {
                 Status::Applied => "applied",
                 Status::Rejected => "rejected",
@@ -61,31 +54,33 @@ pub(super) async fn apply(
                 Status::Unspecified => "unknown",
             };
             gateway::store::record_config(conn, sender.id, report.version, status, &report.error).await?;
-            app.metrics.ingested("config", 1);
+            done.count("config", 1);
             Ok(Touched { gateways: BTreeSet::from([sender.id.to_string()]), ..Touched::default() })
         }
-        // A gap stands in the place of what was lost, so it may come where that would have come.
-        (_, Some(Body::Gap(gap))) => {
+        Some(Body::Gap(gap)) => {
             // What is committed already is not lost: a gap may have grown over it before it was acknowledged.
-            let gap = Gap { from_seq: gap.from_seq.max(upto.unsigned_abs() + 1), ..gap };
+            let gap = Gap { from_seq: gap.from_seq.max(upto.unsigned_abs() + 1), ..*gap };
             record_gap(conn, sender, &gap).await?;
-            app.metrics.ingested("gap", gap.to_seq.saturating_sub(gap.from_seq).saturating_add(1));
+            done.count("gap", gap.to_seq.saturating_sub(gap.from_seq).saturating_add(1));
             Ok(Touched::default())
         }
-        (Up::Discovered, Some(Body::Discovered(_))) => {
-            app.metrics.ingested("discovered", 1);
+        Some(Body::Discovered(_)) => {
+            done.count("discovered", 1);
             Ok(Touched::default())
         }
-        (_, Some(Body::Events(_))) => wrong("events"),
-        (_, Some(Body::Metrics(_))) => wrong("metrics"),
-        (_, Some(Body::CommandResult(_))) => wrong("a command result"),
-        (_, Some(Body::ReportedConfig(_))) => wrong("a reported config"),
-        (_, Some(Body::Discovered(_))) => wrong("discovered devices"),
-        (_, None) => wrong("nothing"),
+        // Blocks are stored as they came, by their batch; an envelope without a body is not read.
+        Some(Body::Metrics(_)) | None => Ok(Touched::default()),
     }
 }
 
-async fn one_event(conn: &mut Conn, sender: &Sender<'_>, seq: i64, wire: &Event) -> Result<Touched, Error> {
+/// One change of a device. A device that was taken out of service meanwhile keeps its history; nothing is raised.
+async fn one_event(
+    conn: &mut Conn,
+    sender: &Sender<'_>,
+    seq: i64,
+    wire: &Event,
+    in_service: bool,
+) -> sqlx::Result<Touched> {
     let Ok(id) = DeviceId::try_from(wire.device_id.clone()) else { return Ok(Touched::default()) };
     let transition = Transition::try_from(wire.transition).unwrap_or(Transition::Unspecified);
     let at = sender.time(wire.at_ms).unwrap_or(sender.now);
@@ -110,6 +105,9 @@ async fn one_event(conn: &mut Conn, sender: &Sender<'_>, seq: i64, wire: &Event)
         clock_offset_ms: sender.offset_ms,
     };
     device::store::insert_event(conn, &event).await?;
+    if !in_service {
+        return Ok(Touched::default());
+    }
     device::store::set_known(conn, id.as_str(), at).await?;
     let mut touched = match transition {
         Transition::Raised => effect::fault_raised(conn, &event).await?,
@@ -148,31 +146,7 @@ fn word(transition: Transition) -> &'static str {
     }
 }
 
-async fn metrics(
-    app: &App,
-    conn: &mut Conn,
-    sender: &Sender<'_>,
-    seq: i64,
-    block: &MetricBlock,
-    packet: &[u8],
-) -> Result<(), Error> {
-    let Ok(mut series) = sitewarden_proto::metrics::read(block) else {
-        // Its number is used up; what cannot be read now cannot be read later either.
-        app.metrics.refused("metric_block");
-        return Ok(());
-    };
-    let own: BTreeSet<String> = device::store::list_ids(conn, sender.id).await?.into_iter().collect();
-    let all = series.len();
-    series.retain(|series| own.contains(&series.device));
-    for _ in series.len()..all {
-        app.metrics.refused("foreign_device");
-    }
-    history::store::insert_block(conn, sender, seq, &series, packet).await?;
-    app.metrics.ingested("block", 1);
-    Ok(())
-}
-
-async fn record_gap(conn: &mut Conn, sender: &Sender<'_>, gap: &Gap) -> Result<(), Error> {
+async fn record_gap(conn: &mut Conn, sender: &Sender<'_>, gap: &Gap) -> sqlx::Result<()> {
     use sitewarden_proto::wire::gap::Reason;
     let reason = match Reason::try_from(gap.reason).unwrap_or(Reason::Unspecified) {
         Reason::QueueFull => "queue_full",
@@ -183,6 +157,5 @@ async fn record_gap(conn: &mut Conn, sender: &Sender<'_>, gap: &Gap) -> Result<(
         Reason::Unspecified => "unknown",
     };
     let number = |seq| i64::try_from(seq).unwrap_or(i64::MAX);
-    history::store::insert_gap(conn, sender, number(gap.from_seq), number(gap.to_seq), reason).await?;
-    Ok(())
+    history::store::insert_gap(conn, sender, number(gap.from_seq), number(gap.to_seq), reason).await
 }

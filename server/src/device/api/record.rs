@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::device::store;
 use crate::error::ApiError;
 use crate::gateway::command::{self, Action};
-use crate::history::{BLOCK_RANGE_MAX_MS, HOUR_MS, buckets, step_ms, with_gaps};
+use crate::history::{BLOCK_RANGE_MAX_MS, HOUR_MS, buckets, coarser, step_ms, with_gaps};
 use crate::router::Items;
 use crate::user::Viewer;
 use crate::{device, history};
@@ -197,12 +197,14 @@ pub(super) async fn history(
             })
             .collect()
     } else {
-        let rollups = history::store::list_rollups(&mut conn, &id, from - HOUR_MS, to).await?;
-        rollups
+        let hours = history::store::day::list_hours(&mut conn, &row.gateway_id, &id, from, to).await?;
+        drop(conn);
+        let step = step_ms(from, to, points, HOUR_MS);
+        hours
             .into_iter()
             .map(|((check, metric), hours)| {
-                let points = with_gaps(&hours, HOUR_MS);
-                ChartSeries { check, metric, source: "rollup", step_ms: HOUR_MS, points }
+                let points = with_gaps(&coarser(hours, step), step);
+                ChartSeries { check, metric, source: "rollup", step_ms: step, points }
             })
             .collect()
     };
