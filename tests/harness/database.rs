@@ -8,7 +8,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
@@ -52,6 +52,14 @@ impl Database {
     }
 }
 
+/// PostgreSQL keeps its promises from now on, as an operator's does. Said before the first database is made;
+/// tests go without, because no test cuts the power.
+pub fn be_durable() {
+    DURABLE.store(true, Ordering::Relaxed);
+}
+
+static DURABLE: AtomicBool = AtomicBool::new(false);
+
 /// Where PostgreSQL listens.
 #[derive(Debug)]
 struct Address {
@@ -89,11 +97,11 @@ async fn server() -> Address {
 /// process holds, then stops the server and removes the folder.
 fn start() -> PathBuf {
     let folder = tempfile::Builder::new().prefix("sitewarden-pg-").tempdir().unwrap().keep();
+    let careless = if DURABLE.load(Ordering::Relaxed) { "" } else { "-c fsync=off -c full_page_writes=off" };
     let script = format!(
         "set -e; PATH=$PATH:{bin}; export PATH\n\
          initdb --pgdata={f}/data --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >{f}/log 2>&1\n\
-         postgres -D {f}/data -k {f} -c listen_addresses= -c fsync=off -c full_page_writes=off \
-           -c max_connections=300 >>{f}/log 2>&1 &\n\
+         postgres -D {f}/data -k {f} -c listen_addresses= {careless} -c max_connections=300 >>{f}/log 2>&1 &\n\
          server=$!\n\
          echo started\n\
          read -r end || true\n\

@@ -8,6 +8,7 @@ pub mod database;
 pub mod desk;
 pub mod fleet;
 pub mod gateway;
+pub mod meter;
 pub mod pager;
 pub mod peer;
 pub mod raw;

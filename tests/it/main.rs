@@ -9,6 +9,7 @@ mod deploy;
 mod first_light;
 mod gate;
 mod gateway;
+mod ingest;
 mod live;
 mod people;
 mod permission;
