@@ -22,6 +22,16 @@ pub struct Rule {
     pub age_ms: i64,
 }
 
+impl Rule {
+    /// Deletes some rows: `$1` is the time before which they go, `$2` how many at most.
+    pub fn statement(&self) -> String {
+        let Self { table, key, column, also, .. } = self;
+        format!(
+            "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {column} < $1 AND {also} LIMIT $2)"
+        )
+    }
+}
+
 /// The rules that the configuration makes. Tickets, incidents and their events are never deleted here:
 /// they are what a contract is settled by.
 pub fn rules(keep: &Retention) -> Vec<Rule> {

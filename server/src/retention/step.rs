@@ -20,13 +20,10 @@ pub async fn step(app: &App, now: Timestamp) -> anyhow::Result<bool> {
 }
 
 async fn delete(conn: &mut crate::db::Conn, rule: &Rule, now: Timestamp) -> sqlx::Result<u64> {
-    let Rule { table, key, column, also, age_ms } = rule;
-    let done = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {column} < $1 AND {also} LIMIT $2)"
-    )))
-    .bind(now.as_millisecond() - age_ms)
-    .bind(ROWS_AT_ONCE)
-    .execute(conn)
-    .await?;
+    let done = sqlx::query(sqlx::AssertSqlSafe(rule.statement()))
+        .bind(now.as_millisecond() - rule.age_ms)
+        .bind(ROWS_AT_ONCE)
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected())
 }
