@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod store;
+pub mod timeline;
 
 use sitewarden_proto::fault::Effect;
 

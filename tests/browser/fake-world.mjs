@@ -120,7 +120,8 @@ export function makeWorld(size, { role, mustChange, language }) {
   function history(from, to) {
     const step = (to - from) / 240, gap = [from + (to - from) * 0.6, from + (to - from) * 0.62];
     const wave = (base, swing, k) => Array.from({ length: 240 }, (_, i) => { const at = Math.round(from + i * step); return [at, at > gap[0] && at < gap[1] ? null : Math.round((base + swing * Math.sin(i / 19) + swing * 0.4 * Math.sin(i * k)) * 100) / 100]; });
-    return { series: [{ check: 'icmp', metric: 'rtt_ms', source: 'blocks', step_ms: step, points: wave(4, 1.2, 1.7) }, { check: 'icmp', metric: 'loss_percent', source: 'blocks', step_ms: step, points: wave(2, 2, 2.3) }, { check: 'web', metric: 'elapsed_ms', source: 'rollup', step_ms: step, points: wave(140, 40, 1.1) }] };
+    const lost = [{ from: Math.round(gap[0]), to: Math.round(gap[1]), records: 412, reason: 'queue_full' }];
+    return { lost, series: [{ check: 'icmp', metric: 'rtt_ms', source: 'blocks', step_ms: step, points: wave(4, 1.2, 1.7) }, { check: 'icmp', metric: 'loss_percent', source: 'blocks', step_ms: step, points: wave(2, 2, 2.3) }, { check: 'web', metric: 'elapsed_ms', source: 'rollup', step_ms: step, points: wave(140, 40, 1.1) }] };
   }
   function states(device, from, to) {
     const w = to - from;

@@ -8,6 +8,8 @@ use crate::db::Conn;
 use crate::id::uuid_v7;
 use crate::user::Scope;
 
+pub mod timeline;
+
 /// One device as it is stored, with the names a person needs beside it. Times are Unix ms.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[expect(missing_docs, reason = "the columns of the table, by their names")]

@@ -231,10 +231,18 @@ pub(super) async fn gateway_heard(
     Ok(touched)
 }
 
-/// A gateway's history is in: what its devices are now is known.
+/// A gateway's history is in: what its devices are now is known, and what they were while it was silent.
 pub async fn caught_up(conn: &mut Conn, gateway: &GatewayId, now: Timestamp) -> sqlx::Result<Touched> {
     let mut touched = Touched::default();
     gateway::store::replay::set(conn, gateway, None, now).await?;
+    let silenced = device::store::timeline::list_silenced(conn, gateway.as_str()).await?;
+    if let Some(from) = silenced.iter().map(|(_, since)| *since).min() {
+        let measured = device::store::timeline::list_measured(conn, gateway.as_str(), from).await?;
+        for (device, since) in silenced {
+            device::store::timeline::retell(conn, &device, since, &measured, now).await?;
+            touched.devices.insert(device);
+        }
+    }
     for device in device::store::list_ids(conn, gateway).await? {
         if device::store::refresh_state(conn, &device, true, now).await? {
             touched.devices.insert(device);

@@ -94,7 +94,7 @@ export const api = {
   deviceEvents: (key: string, before?: string | number | null) => get<T.List<T.DeviceEvent>>(`/devices/${id(key)}/events${query({ before })}`),
   deviceStates: (key: string, from: number, to: number) => get<T.List<T.DeviceState>>(`/devices/${id(key)}/states${query({ from, to })}`),
   deviceHistory: (key: string, from: number, to: number, points: number) =>
-    get<{ series: T.Series[] }>(`/devices/${id(key)}/history${query({ from, to, points })}`),
+    get<{ series: T.Series[]; lost: T.Lost[] }>(`/devices/${id(key)}/history${query({ from, to, points })}`),
   probe: (key: string) => post<{ command_id: string }>(`/devices/${id(key)}/probe`),
   command: (key: string) => get<T.Command>(`/commands/${id(key)}`),
 

@@ -73,6 +73,8 @@ export type DeviceEvent = {
 };
 export type DeviceState = { at: number; state: State; because: string };
 export type Series = { check: string; metric: string; source: string; step_ms: number; points: [number, number | null][] };
+/** Records of the device's gateway that are lost for good, and between which times. */
+export type Lost = { from: number; to: number; records: number; reason: string };
 export type Command = { id: string; state: string; result: unknown };
 
 export type Incident = {

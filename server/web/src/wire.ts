@@ -11,7 +11,7 @@ type Lacking =
   | Lacks<T.Me, 'Me'> | Lacks<T.Board, 'Board'> | Lacks<T.BoardSite, 'BoardSite'> | Lacks<T.BoardGateway, 'BoardGateway'> | Lacks<T.Latest, 'Latest'>
   | Lacks<T.Customer, 'Customer'> | Lacks<T.Site, 'Site'> | Lacks<T.Gateway, 'Gateway'> | Lacks<T.GatewayWire, 'GatewayWire'> | Lacks<T.WireSums, 'WireSums'> | Lacks<T.RecordGap, 'RecordGap'> | Lacks<T.Enrolment, 'GatewayToken'> | Lacks<T.Command, 'Command'>
   | Lacks<T.Device, 'Device'> | Lacks<T.Fault, 'StandingFault'> | Lacks<T.Link, 'Link'> | Lacks<T.DeviceEvent, 'DeviceEvent'> | Lacks<T.DeviceState, 'DeviceState'>
-  | Lacks<T.Series, 'ChartSeries'> | Lacks<T.Incident, 'Incident'> | Lacks<T.Ticket, 'Ticket'> | Lacks<T.TicketEvent, 'TicketEvent'> | Lacks<T.Page, 'TicketPage'>
+  | Lacks<T.Series, 'ChartSeries'> | Lacks<T.Lost, 'Lost'> | Lacks<T.Incident, 'Incident'> | Lacks<T.Ticket, 'Ticket'> | Lacks<T.TicketEvent, 'TicketEvent'> | Lacks<T.Page, 'TicketPage'>
   | Lacks<T.TicketDetail, 'TicketStory'> | Lacks<T.FaultEntry, 'FaultText'> | Lacks<T.Contact, 'Contact'> | Lacks<Omit<T.User, 'contacts'>, 'User'> | Lacks<T.Duty, 'Duty'>
   | Lacks<T.Found, 'Found'> | Lacks<T.FoundDevice, 'FoundDevice'> | Lacks<T.FoundSite, 'FoundSite'> | Lacks<T.FoundTicket, 'FoundTicket'>;
 

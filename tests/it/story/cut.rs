@@ -87,7 +87,32 @@ async fn three_days_of_cut_network(engine: Engine) {
     check_incidents(&w, &truth).await;
     check_tickets(&w, &truth).await;
     check_events(&w, &truth).await;
+    check_states(&w, &truth, cut_at).await;
     check_charts(&mut w, cut_at).await;
+}
+
+/// The timeline of each device is what it was, not that nobody knew it at the time.
+async fn check_states(w: &World, truth: &[Truth], cut_at: i64) {
+    for device in ["cam-1", "cam-2", "cam-3"] {
+        let mut told = vec![("ok".to_owned(), cut_at)];
+        for (_, began, ended) in truth.iter().filter(|(name, _, _)| *name == device) {
+            told.push(("down".to_owned(), *began));
+            told.extend(ended.map(|ended| ("ok".to_owned(), ended)));
+        }
+        let seen = states(w, device, cut_at).await;
+        let words: Vec<&String> = seen.iter().map(|(state, _)| state).collect();
+        assert_eq!(words, told.iter().map(|(state, _)| state).collect::<Vec<_>>(), "{device}: {seen:?}");
+        for ((_, at), (_, truly)) in seen.iter().zip(&told) {
+            assert!((*truly..truly + CONFIRMED).contains(at), "{device}: {seen:?}, in truth {told:?}");
+        }
+    }
+}
+
+/// A device's timeline from `from` on: state and since when.
+async fn states(w: &World, device: &str, from: i64) -> Vec<(String, i64)> {
+    let (id, to) = (w.device_id(device), w.now().as_millisecond());
+    let states = items(&w.admin.get(&format!("/api/v1/devices/{id}/states?from={from}&to={to}")).await.ok());
+    states.iter().map(|state| (text(state, "/state"), state["at"].as_i64().unwrap())).collect()
 }
 
 /// Every outage is one incident with its true times, and in the order in which they happened.
@@ -197,8 +222,10 @@ async fn a_queue_that_overflows_keeps_facts_and_says_what_is_lost(engine: Engine
     let ended = w.now().as_millisecond();
     w.device_comes_back("cam-1");
     w.pass_hours(1).await;
-    w.device_goes_down("cam-2");
     w.pass_hours(10).await;
+    let late = w.now().as_millisecond();
+    w.device_goes_down("cam-2");
+    w.pass_hours(1).await;
     let disk = &mut w.gateway_mut("North Gate").disk;
     disk.set_bound(usize::MAX);
     let lost = disk.gaps();
@@ -210,7 +237,7 @@ async fn a_queue_that_overflows_keeps_facts_and_says_what_is_lost(engine: Engine
     w.pager.expect("li.wei", &["#", "cam-2"]);
     w.pager.expect_nothing_else();
     // The facts are older than every block that was dropped, and there all the same.
-    let truth = [("cam-1", began, Some(ended)), ("cam-2", ended + HOUR, None)];
+    let truth = [("cam-1", began, Some(ended)), ("cam-2", late, None)];
     check_incidents(&w, &truth).await;
     let mut conn = w.app.db.read().await.unwrap();
     let gaps: Vec<(i64, i64, String)> =
@@ -228,4 +255,16 @@ async fn a_queue_that_overflows_keeps_facts_and_says_what_is_lost(engine: Engine
     let raised = events.iter().filter(|event| event["transition"] == "raised").count();
     assert!(raised >= 2, "{events:#?}");
     assert_eq!(w.tickets().await.iter().filter(|t| t["device_name"] == "cam-2").count(), 1);
+    // Where blocks were lost nobody can say that all was well; a fault stood from its first to its last word.
+    let seen = states(&w, "cam-1", began).await;
+    let words: Vec<&str> = seen.iter().map(|(state, _)| state.as_str()).collect();
+    assert!(words.starts_with(&["ok", "down"]) || words.starts_with(&["unknown", "down"]), "{seen:?}");
+    assert!(words.contains(&"unknown") && words.ends_with(&["ok"]), "{seen:?}");
+    // The chart says what was lost, as one loss.
+    let to = w.now().as_millisecond();
+    let chart = w.admin.get(&format!("/api/v1/devices/{id}/history?from={began}&to={to}")).await.ok();
+    let said = chart["lost"].as_array().unwrap();
+    assert!((1..=2).contains(&said.len()), "{said:?}");
+    let records: i64 = said.iter().filter_map(|one| one["records"].as_i64()).sum();
+    assert_eq!(records, lost.iter().map(|(from, to)| (to - from + 1) as i64).sum::<i64>());
 }

@@ -12,14 +12,17 @@ use crate::app::App;
 use crate::device::store;
 use crate::error::ApiError;
 use crate::gateway::command::{self, Action};
+use crate::gateway::store::wire::Gap;
 use crate::history::{BLOCK_RANGE_MAX_MS, HOUR_MS, buckets, coarser, step_ms, with_gaps};
 use crate::router::Items;
 use crate::user::Viewer;
-use crate::{device, history};
+use crate::{device, gateway, history};
 
 /// The longest range that can be asked for: two years.
 const RANGE_MAX_MS: i64 = 732 * 24 * HOUR_MS;
 const MINUTE_MS: i64 = 60_000;
+/// Gaps that are looked at for one chart; older ones, as the server learned of them, are left out.
+const GAPS_MAX: i64 = 1000;
 /// How long a look at the newest readings keeps them coming at once.
 const WATCH_S: u32 = 60;
 
@@ -81,6 +84,21 @@ pub struct ChartSeries {
 pub struct History {
     /// One for each metric of each check.
     series: Vec<ChartSeries>,
+    /// When records of the device's gateway were lost for good, oldest first.
+    lost: Vec<Lost>,
+}
+
+/// A time from which records of the device's gateway are lost for good. Times are Unix ms.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Lost {
+    /// The end of the last block before.
+    from: i64,
+    /// The beginning of the first block after.
+    to: i64,
+    /// How many records, whatever they held.
+    records: i64,
+    /// `queue_full`, `too_old`, `corrupt`, `already_deleted`, `refused` or `unknown`.
+    reason: String,
 }
 
 /// Where the next part of a record begins.
@@ -180,6 +198,7 @@ pub(super) async fn history(
     let points = range.points.unwrap_or(480);
     let mut conn = app.db.read().await?;
     let row = find(&mut conn, &viewer, &id).await?;
+    let gaps = gateway::store::wire::list_gaps(&mut conn, &row.gateway_id, from, GAPS_MAX).await?;
     if to >= app.clock.now().as_millisecond() - MINUTE_MS {
         watch(&app, &viewer, &row).await?;
     }
@@ -208,7 +227,28 @@ pub(super) async fn history(
             })
             .collect()
     };
-    Ok(Json(History { series }))
+    Ok(Json(History { series, lost: lost(gaps, from, to) }))
+}
+
+/// The gaps that touch `from..to`. What fell out of a queue is many gaps between the facts that it kept: those
+/// between the same two blocks are one loss.
+fn lost(gaps: Vec<Gap>, from: i64, to: i64) -> Vec<Lost> {
+    let mut lost: Vec<Lost> = Vec::new();
+    for gap in gaps.into_iter().rev() {
+        let (Some(begin), Some(end)) = (gap.before_at, gap.after_at) else { continue };
+        if end < from || begin > to {
+            continue;
+        }
+        match lost.last_mut() {
+            Some(last) if (last.from, last.to, &last.reason) == (begin, end, &gap.reason) => {
+                last.records += gap.records;
+            }
+            Some(_) | None => {
+                lost.push(Lost { from: begin, to: end, records: gap.records, reason: gap.reason });
+            }
+        }
+    }
+    lost
 }
 
 /// Somebody looks at a device's newest readings: its gateway sends them at once for a while instead of in
