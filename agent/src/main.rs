@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sitewarden_agent::config::Config;
 use sitewarden_agent::probe_once::{self, Lang};
-use sitewarden_agent::{enrol, run};
+use sitewarden_agent::{enrol, run, sweep};
 use tracing_subscriber::EnvFilter;
 
 /// Watches the devices of a site and reports to a Sitewarden server.
@@ -51,6 +51,25 @@ enum Command {
         #[arg(long, value_enum, default_value = "en")]
         lang: Lang,
     },
+    /// Ping every address of a network and show who answers. Exit code: 0 somebody did, 1 nobody, 64 the
+    /// range cannot be used, 70 no pings may be sent, 130 interrupted.
+    Sweep {
+        /// Networks or addresses, such as 192.168.1.0/24; 65,536 addresses at most.
+        #[arg(required = true, value_name = "CIDR")]
+        ranges: Vec<String>,
+        /// Pings in a second; 0 is as many as the machine can, which small networks do not bear.
+        #[arg(long, default_value_t = 1_000)]
+        rate: u32,
+        /// How often a silent address is asked.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=10))]
+        tries: u32,
+        /// Milliseconds to wait for each answer.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+        wait_ms: u32,
+        /// Print JSON at the end instead of lines.
+        #[arg(long)]
+        json: bool,
+    },
     /// Read the agent's file and say what is wrong with it.
     CheckConfig {
         /// The agent's file (TOML).
@@ -75,6 +94,9 @@ async fn main() -> ExitCode {
     }
     let done = match arguments.command {
         Command::Probe { device, json, lang } => return probe_once::run(&device, json, lang).await,
+        Command::Sweep { ranges, rate, tries, wait_ms, json } => {
+            return sweep::run(&sweep::Wish { ranges, rate, tries, wait_ms, json }).await;
+        }
         Command::Run { config } => match Config::load(&config) {
             Ok(config) => run::run(config).await,
             Err(error) => Err(error.into()),

@@ -95,7 +95,7 @@ pub struct Finding {
 pub struct Context {
     clock: Clock,
     slots: Semaphore,
-    icmp: icmp::Sockets,
+    icmp: icmp::Engine,
     http: http::Http,
     tls: tls::Tls,
     snmp: snmp::Sessions,
@@ -113,7 +113,7 @@ impl Context {
         Ok(Self {
             clock,
             slots: Semaphore::new(concurrent.clamp(1, Semaphore::MAX_PERMITS)),
-            icmp: icmp::Sockets::default(),
+            icmp: icmp::Engine::new(icmp::CHECKS_PER_SECOND),
             http: http::Http::new(&tls)?,
             tls,
             snmp: snmp::Sessions::default(),
