@@ -5,6 +5,7 @@
 //! The programs come from the Debian packages in `tests/packages.txt` and the PyPI packages in
 //! `tests/requirements.txt`, which `tests/run` installs.
 
+mod bent;
 mod chronyd;
 mod lighttpd;
 mod process;
@@ -12,6 +13,7 @@ mod snmpd;
 mod snmpsim;
 mod tls;
 
+pub use bent::Bent;
 pub use chronyd::Chronyd;
 pub use lighttpd::Lighttpd;
 pub use process::{free_tcp_port, free_udp_port};

@@ -1,9 +1,11 @@
 //! Every probe against a real program that speaks its protocol, as the scheduler would run it.
 
+mod hostile;
 mod http;
 mod network;
 mod once;
 mod snmp;
+mod sweep;
 
 use sitewarden_agent::clock::Clock;
 use sitewarden_agent::config::{Device, parse_device};

@@ -6,18 +6,20 @@
 //! further question without encryption shows whether the device is there at all. A version 1 or 2c device
 //! never answers a wrong community, so that silence is reported together with this doubt.
 //!
-//! All devices share one socket per address family; rows of a walk are bounded.
+//! All devices share one socket per address family, and what version 3 has to find out about a device before
+//! it may ask (RFC 3414, section 4) is remembered until a run goes wrong; rows of a walk are bounded.
 
 mod report;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_snmp::v3::ReportStatus;
 use async_snmp::{
-    Auth, AuthProtocol, Client, Error, ErrorStatus, MasterKeys, Oid, PrivProtocol, Retry, UdpHandle,
-    UdpTransport, UsmConfig, VarBind, Version, WalkOptions,
+    Auth, AuthProtocol, Client, EngineCache, Error, ErrorStatus, MasterKeys, Oid, PrivProtocol, Retry,
+    UdpHandle, UdpTransport, UsmConfig, VarBind, Version, WalkOptions,
 };
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
@@ -31,6 +33,8 @@ const MAX_ROWS: usize = 256;
 const ROWS_PER_REQUEST: u32 = 20;
 /// Derived keys kept; deriving one means hashing a megabyte (RFC 3414, appendix A.2).
 const MAX_KEYS: usize = 256;
+/// Version 3 devices whose identity and clock are remembered; the oldest is met anew beyond.
+const MAX_ENGINES: usize = 4_096;
 /// sysUpTime (RFC 3418), which every agent has.
 const UPTIME: &str = "1.3.6.1.2.1.1.3.0";
 /// Where the shares of the check's timeout go: each of two tries, then the question without encryption,
@@ -40,11 +44,18 @@ const PLAIN_SHARE: f64 = 0.25;
 const WALK_SHARE: f64 = 0.95;
 
 /// The sockets and derived keys that all SNMP checks of a gateway share.
-#[derive(Default)]
 pub(crate) struct Sessions {
     v4: OnceCell<UdpTransport>,
     v6: OnceCell<UdpTransport>,
     keys: Mutex<HashMap<KeyId, MasterKeys>>,
+    engines: Arc<EngineCache>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let engines = Arc::new(EngineCache::new().with_max_capacity(MAX_ENGINES));
+        Self { v4: OnceCell::new(), v6: OnceCell::new(), keys: Mutex::default(), engines }
+    }
 }
 
 /// What keys are derived from: protocols and passwords.
@@ -75,7 +86,11 @@ impl Sessions {
         // right message id, can spoil one run and obtain one question with a clock of its choosing; whatever
         // counts as a reading is authenticated as ever.
         let is_v3 = auth.version() == Version::V3;
-        Client::builder(target, auth)
+        let mut session = Client::builder(target, auth);
+        if is_v3 {
+            session = session.engine_cache(Arc::clone(&self.engines));
+        }
+        session
             .strict_source(is_v3)
             .allow_unauthenticated_v3_time_correction(is_v3)
             .request_timeout(wait)
@@ -132,12 +147,15 @@ pub(crate) async fn read(address: &str, asked: &Snmp, limit: Duration, sessions:
             return Reading::of(OutcomeState::Rejected, "snmp_wrong_key", &text);
         }
     };
-    let session = match sessions.client(target, auth, limit.mul_f64(TRY_SHARE), 2).await {
-        Ok(session) => session,
-        Err(error) => return report::refusal(&error, &asked.security, target),
+    let met = meet(sessions, target, &auth, limit.mul_f64(TRY_SHARE), &get).await;
+    let met = match met {
+        Err(error) if is_another_device(&error) => {
+            meet(sessions, target, &auth, limit.mul_f64(TRY_SHARE), &get).await
+        }
+        met => met,
     };
-    let rows = match get_all(&session, &get).await {
-        Ok(rows) => rows,
+    let (session, rows) = match met {
+        Ok(met) => met,
         Err(error) => {
             let doubt = in_plain(&asked.security).filter(|_| is_timeout(&error));
             if let Some(plain) = doubt
@@ -157,6 +175,32 @@ pub(crate) async fn read(address: &str, asked: &Snmp, limit: Duration, sessions:
         reading = walk_into(reading, &session, root, deadline).await;
     }
     reading
+}
+
+/// Opens a session and gets all objects. After a failure nothing that was remembered about the device counts.
+async fn meet(
+    sessions: &Sessions,
+    target: SocketAddr,
+    auth: &Auth,
+    wait: Duration,
+    objects: &[Oid],
+) -> Result<(Session, Vec<VarBind>), Box<Error>> {
+    let met = async {
+        let session = sessions.client(target, auth.clone(), wait, 2).await?;
+        let rows = get_all(&session, objects).await?;
+        Ok((session, rows))
+    };
+    let met = met.await;
+    if met.is_err() {
+        sessions.engines.remove(&target);
+    }
+    met
+}
+
+/// Another device has taken the address of the one that was remembered, and says that it is not meant.
+fn is_another_device(error: &Error) -> bool {
+    matches!(error.exchange_source(), Error::Report { status, .. }
+        if matches!(status.as_ref(), ReportStatus::UnknownEngineId { .. }))
 }
 
 /// What to get and what to walk; `Err` holds a text that is no object identifier.
