@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor, Transaction};
 
 /// Which engine a database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,14 +132,41 @@ impl Db {
 }
 
 fn sqlite_pool(size: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(30)).after_connect(
-        |conn, _| {
+    AnyPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(30))
+        .after_connect(|conn, _| {
             Box::pin(async move {
                 conn.execute(SQLITE_PRAGMAS).await?;
                 Ok(())
             })
-        },
-    )
+        })
+        // On a full disk SQLite rolls back by itself; sqlx then counts a transaction that is over, and no other
+        // could ever begin on this connection.
+        .after_release(|conn, _| {
+            Box::pin(async move {
+                if conn.is_in_transaction() {
+                    // The rollback that a dropped transaction asked for may still be under way.
+                    conn.ping().await?;
+                }
+                Ok(!conn.is_in_transaction())
+            })
+        })
+}
+
+/// What the operator can do about an error of the database.
+pub fn remedy(error: &sqlx::Error) -> &'static str {
+    let words = error.to_string();
+    let says = |word: &str| words.contains(word);
+    if says("locked") {
+        "another program holds the database; end it"
+    } else if says("disk is full") || says("disk I/O error") || says("No space left") {
+        "the disk of the database is full or broken; make room"
+    } else if says("readonly") || says("read-only") {
+        "the database cannot be written; look at the rights of its file and at the file system"
+    } else {
+        "look whether the database runs and can be reached"
+    }
 }
 
 /// True when `error` is a violated UNIQUE or PRIMARY KEY constraint: the database refereed a race.

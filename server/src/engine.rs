@@ -1,6 +1,8 @@
 //! Where time acts: a short list of steps, each with a deadline and a guard, run on every tick and
 //! whenever something happened. A step that fails is logged and tried again on the next tick; it never
 //! takes the others down.
+//!
+//! On a stop, pages that are on their way are waited for and recorded; what was not begun stays queued.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -16,13 +18,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Touched};
 use crate::ingest::effect;
+use crate::notify::Pulse;
 use crate::page::channel::Senders;
+use crate::page::store::OnDuty;
 use crate::{gateway, history, page, retention};
 
 /// How often the engine looks when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
 /// How long one step may take.
 const STEP_LIMIT: Duration = Duration::from_secs(60);
+/// How long a decision that was begun may take after a stop; undone, it is made again after the start.
+const LAST_DECISION: Duration = Duration::from_secs(5);
 /// How often old rows are looked for.
 const RETENTION_EVERY: SignedDuration = SignedDuration::from_secs(600);
 
@@ -32,6 +38,10 @@ pub struct Engine {
     /// While the server was not running nobody could be heard, so nobody is silent before this.
     listening_since: Timestamp,
     keeping: Keeping,
+    /// Who was on duty at the last look; `None` before the first.
+    on_duty: Option<Vec<OnDuty>>,
+    /// Since when no decision has reached the database.
+    pulse: Arc<Pulse>,
 }
 
 /// What is done for the record, for which nobody waits: rolling hours up, forgetting by rule.
@@ -44,13 +54,20 @@ impl Engine {
     /// An engine that has listened since `now`.
     pub fn new(app: &App, now: Timestamp) -> Result<Self> {
         let senders = Arc::new(Senders::new(&app.config)?);
-        Ok(Self { senders, listening_since: now, keeping: Keeping::default() })
+        let pulse = Arc::new(Pulse::default());
+        pulse.begin(now);
+        Ok(Self { senders, listening_since: now, keeping: Keeping::default(), on_duty: None, pulse })
+    }
+
+    /// Whether decisions reach the database.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     /// Decides what is due, then sends what is due.
     pub async fn cycle(&mut self, app: &App, now: Timestamp) {
         self.decide(app, now).await;
-        guarded("send pages", send(app, &self.senders, now)).await;
+        guarded("send pages", send(app, &self.senders, now, &CancellationToken::new())).await;
         self.keeping.step(app, now).await;
     }
 
@@ -62,7 +79,10 @@ impl Engine {
         guarded("silence", silence(app, self.listening_since, now)).await;
         guarded("replay", replay(app, now)).await;
         guarded("clocks", gateway::step::clocks(app, now)).await;
-        guarded("plan pages", plan(app, now)).await;
+        if guarded("plan pages", plan(app, now)).await {
+            self.pulse.begin(now);
+        }
+        guarded("late duty", late_duty(app, &mut self.on_duty, now)).await;
         guarded("downlink", downlink(app, now)).await;
     }
 }
@@ -89,9 +109,16 @@ pub async fn run(app: App, mut engine: Engine, stop: CancellationToken) {
             decided.notify_one();
         }
     };
+    // A decision is a transaction: one that the database does not take in time is as if never begun.
+    let deciding = async {
+        tokio::select! {
+            () = deciding => {}
+            () = after(&stop, LAST_DECISION) => {}
+        }
+    };
     let sending = async {
         while next(&decided, &stop).await {
-            guarded("send pages", send(&app, &senders, app.clock.now())).await;
+            guarded("send pages", send(&app, &senders, app.clock.now(), &stop)).await;
         }
     };
     let unrung = Notify::new();
@@ -106,6 +133,12 @@ pub async fn run(app: App, mut engine: Engine, stop: CancellationToken) {
     tokio::join!(deciding, sending, keeping);
 }
 
+/// Some time after a stop.
+async fn after(stop: &CancellationToken, time: Duration) {
+    stop.cancelled().await;
+    tokio::time::sleep(time).await;
+}
+
 /// Waits for the next tick or a ring; false when it is time to stop.
 async fn next(ring: &Notify, stop: &CancellationToken) -> bool {
     tokio::select! {
@@ -116,13 +149,18 @@ async fn next(ring: &Notify, stop: &CancellationToken) -> bool {
     }
 }
 
-async fn guarded(name: &'static str, step: impl Future<Output = Result<()>>) {
+/// Runs a step; whether it was done.
+async fn guarded(name: &'static str, step: impl Future<Output = Result<()>>) -> bool {
     match tokio::time::timeout(STEP_LIMIT, AssertUnwindSafe(step).catch_unwind()).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => tracing::error!(step = name, error = format!("{error:#}"), "a step failed"),
+        Ok(Ok(Ok(()))) => return true,
+        Ok(Ok(Err(error))) => {
+            let remedy = error.downcast_ref().map(crate::db::remedy).unwrap_or_default();
+            tracing::error!(step = name, error = format!("{error:#}"), remedy, "a step failed");
+        }
         Ok(Err(_panic)) => tracing::error!(step = name, "a step panicked"),
         Err(_) => tracing::error!(step = name, limit_s = STEP_LIMIT.as_secs(), "a step took too long"),
     }
+    false
 }
 
 async fn silence(app: &App, listening_since: Timestamp, now: Timestamp) -> Result<()> {
@@ -173,8 +211,24 @@ async fn plan(app: &App, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-async fn send(app: &App, senders: &Senders, now: Timestamp) -> Result<()> {
-    let touched = page::step::send_due(app, senders, now).await?;
+/// Who came on duty, or got another address, is told of what stands.
+async fn late_duty(app: &App, known: &mut Option<Vec<OnDuty>>, now: Timestamp) -> Result<()> {
+    let mut conn = app.db.read().await?;
+    let on_duty = page::store::list_on_duty(&mut conn).await?;
+    drop(conn);
+    if known.as_ref() == Some(&on_duty) {
+        return Ok(());
+    }
+    let mut tx = app.db.write().await?;
+    let touched = page::step::plan_latecomers(&mut tx, now).await?;
+    tx.commit().await?;
+    *known = Some(on_duty);
+    app.touched(&Touched::tickets(touched));
+    Ok(())
+}
+
+async fn send(app: &App, senders: &Senders, now: Timestamp, stop: &CancellationToken) -> Result<()> {
+    let touched = page::step::send_due(app, senders, now, stop).await?;
     app.touched(&Touched::tickets(touched));
     Ok(())
 }

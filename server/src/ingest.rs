@@ -32,6 +32,7 @@ use sitewarden_proto::{limits, wire};
 
 use crate::app::App;
 use crate::broker::Upstream;
+use crate::notify::Pulse;
 
 use clocks::Clocks;
 use devices::Devices;
@@ -69,6 +70,8 @@ pub struct Memory {
     pub clocks: Clocks,
     /// Whose devices are whose.
     pub devices: Devices,
+    /// Whether packets get through to the database.
+    pub pulse: Pulse,
     /// When the oldest packet came that is being applied, Unix ms; 0 when none is.
     oldest: AtomicI64,
 }

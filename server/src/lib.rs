@@ -22,6 +22,7 @@ pub mod ingest;
 pub mod keys;
 pub mod live;
 pub mod metrics;
+pub mod notify;
 pub mod openapi;
 pub mod page;
 pub mod retention;

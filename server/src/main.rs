@@ -16,6 +16,8 @@ fn main() -> ExitCode {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A log on a full disk must not end the server: complaining about it on the same disk would.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     if cli.json_log {
         log.json().init();

@@ -39,15 +39,21 @@ impl Purpose {
     }
 }
 
-/// How often a page is tried before it counts as failed.
+/// How often a page is tried in quick succession, over some twenty minutes. Then the ticket's record says that
+/// it does not get through, and others are told.
 pub const ATTEMPTS_MAX: i64 = 10;
+/// How often a page is tried at all while nobody has taken its ticket: half-hourly for a day more.
+pub const ATTEMPTS_END: i64 = ATTEMPTS_MAX + 48;
 /// How long a sender may hold a page before another one takes it.
 pub const CLAIM: Duration = Duration::from_secs(60);
 /// How long one attempt may take.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The wait after the `attempt`-th failure (from 1): doubling from 5 s to at most 5 min.
+/// The wait after the `attempt`-th failure (from 1): doubling from 5 s to at most 5 min, in the end half an hour.
 pub fn backoff(attempt: i64) -> Duration {
+    if attempt >= ATTEMPTS_MAX {
+        return Duration::from_mins(30);
+    }
     Duration::from_secs((5_u64 << attempt.clamp(1, 7).unsigned_abs().saturating_sub(1)).min(300))
 }
 
@@ -199,8 +205,8 @@ mod tests {
 
     #[test]
     fn waiting_doubles_up_to_a_cap() {
-        let waits: Vec<u64> = (1..=8).map(|n| backoff(n).as_secs()).collect();
-        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300]);
+        let waits: Vec<u64> = (1..=11).map(|n| backoff(n).as_secs()).collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300, 1800, 1800]);
     }
 
     #[test]

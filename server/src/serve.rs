@@ -2,7 +2,8 @@
 //!
 //! On a stop the gateways' door closes first, then ingest finishes what it has accepted, and everything else
 //! ends beside it. A part that ends by itself takes the server down with it, so that the system restarts it:
-//! half a server is worse than none.
+//! half a server is worse than none. On a stop nobody is waited for longer than systemd waits: what was not
+//! committed was not acknowledged, and is sent again.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -28,6 +29,7 @@ use crate::engine::{self, Engine};
 use crate::keys::{Keys, reserve_private};
 use crate::live::{self, Live};
 use crate::metrics::Metrics;
+use crate::notify::{Notify as Systemd, Pulse};
 use crate::tls::WebFiles;
 use crate::user::login::Logins;
 use crate::user::{self, Language, Role, password};
@@ -35,6 +37,10 @@ use crate::{gateway, ingest, router};
 
 /// How long open requests may go on after a stop.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the parts may take to finish after a stop; the unit's TimeoutStopSec is longer.
+const STOP_LIMIT: Duration = Duration::from_secs(25);
+/// How long the database may take to be closed.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 const FIRST_LOGIN: &str = "admin";
 
 /// The server's sockets, bound before anything else starts; tests bind port 0.
@@ -79,6 +85,7 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
     };
     let (upstream, accepted) = mpsc::channel(UPSTREAM_LENGTH);
     let (door, engine) = (door(upstream)?, Engine::new(&app, now)?);
+    let decisions = engine.pulse();
     let mut parts: JoinSet<&'static str> = JoinSet::new();
     let door_closed = CancellationToken::new();
     let (mqtt, stop, closed) = (listeners.mqtt, shutdown.clone(), door_closed.clone());
@@ -94,7 +101,7 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
     });
     let (part, stop) = (app.clone(), shutdown.clone());
     parts.spawn(async move {
-        engine::run(part, engine, stop).await;
+        Box::pin(engine::run(part, engine, stop)).await;
         "the engine"
     });
     let (part, stop) = (app.clone(), shutdown.clone());
@@ -111,8 +118,35 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
         "the page"
     });
     announce(&app);
+    let systemd = Arc::new(Systemd::from_env());
+    systemd.ready();
+    if let Some(every) = systemd.watchdog_every() {
+        let (part, stop, systemd) = (app.clone(), shutdown.clone(), Arc::clone(&systemd));
+        parts.spawn(async move {
+            watch_over(&part, &decisions, &systemd, every, stop).await;
+            "the watchdog"
+        });
+    }
+    let stopping = async {
+        shutdown.cancelled().await;
+        systemd.stopping();
+        tokio::time::sleep(STOP_LIMIT).await;
+    };
+    tokio::pin!(stopping);
     let mut failed = None;
-    while let Some(ended) = parts.join_next().await {
+    loop {
+        let ended = tokio::select! {
+            ended = parts.join_next() => ended,
+            () = &mut stopping => {
+                tracing::warn!(
+                    limit_s = STOP_LIMIT.as_secs(),
+                    "ending although not everything is done; gateways and pages keep what was not committed"
+                );
+                parts.shutdown().await;
+                break;
+            }
+        };
+        let Some(ended) = ended else { break };
         let part = match &ended {
             Ok(part) => *part,
             Err(error) => {
@@ -125,10 +159,39 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
             shutdown.cancel();
         }
     }
-    app.db.close().await;
+    let _ = tokio::time::timeout(CLOSE_LIMIT, app.db.close()).await;
     match failed {
         Some(part) => bail!("{part} ended by itself; the log says why"),
         None => Ok(()),
+    }
+}
+
+/// Tells systemd that the server lives, as long as its work gets done.
+async fn watch_over(
+    app: &App,
+    decisions: &Pulse,
+    systemd: &Systemd,
+    every: Duration,
+    stop: CancellationToken,
+) {
+    let mut said = false;
+    loop {
+        let now = app.clock.now();
+        let still = [("the engine", decisions), ("ingest", &app.ingest.pulse)]
+            .into_iter()
+            .find(|(_, pulse)| pulse.stands_still(now));
+        match still {
+            None => systemd.alive(),
+            Some((part, _)) if !said => {
+                tracing::error!(part, "no work reaches the database; look whether it answers, and its disk");
+            }
+            Some(_) => {}
+        }
+        said = still.is_some();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
     }
 }
 

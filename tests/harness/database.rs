@@ -3,11 +3,12 @@
 //! SQLite is a file in a folder of its own. PostgreSQL is one private server for the whole test
 //! process, reached over a socket in its own folder, with a new database per test; it runs as an
 //! unprivileged user because it refuses root, and ends when the test process ends, however that
-//! happens. `SITEWARDEN_TEST_POSTGRES` may name another server, as `postgres://user@host`.
+//! happens. `SITEWARDEN_TEST_POSTGRES` may name another server, as `postgres://user@host`. A test that
+//! breaks its PostgreSQL gets a server of its own.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -26,16 +27,45 @@ pub struct Database {
     /// What `Db::open` takes.
     pub url: String,
     _folder: Option<TempDir>,
+    own: Option<Server>,
 }
 
 impl Database {
+    /// An empty one whose server, where it has one, can be broken.
+    pub async fn apart(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::fresh(engine).await,
+            Engine::Postgres => {
+                let server = tokio::task::spawn_blocking(start).await.unwrap();
+                server.answers().await;
+                let url = server.address().url("postgres");
+                Self { url, _folder: None, own: Some(server) }
+            }
+        }
+    }
+
+    /// The PostgreSQL of [`Database::apart`] ends at once, as by a power cut, with whatever it was doing.
+    pub fn crash(&mut self) {
+        self.own.as_mut().expect("a server of its own").order("crash");
+    }
+
+    /// It is started again.
+    pub fn start_again(&mut self) {
+        self.own.as_mut().expect("a server of its own").order("start");
+    }
+
+    /// The file of an SQLite database.
+    pub fn file(&self) -> Option<&Path> {
+        self.url.strip_prefix("sqlite:").map(Path::new)
+    }
+
     /// An empty one.
     pub async fn fresh(engine: Engine) -> Self {
         match engine {
             Engine::Sqlite => {
                 let folder = tempfile::tempdir().unwrap();
                 let url = format!("sqlite:{}", folder.path().join("sitewarden.db").display());
-                Self { url, _folder: Some(folder) }
+                Self { url, _folder: Some(folder), own: None }
             }
             Engine::Postgres => {
                 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -46,7 +76,7 @@ impl Database {
                 let mut conn = sqlx::AnyConnection::connect(&server.url("postgres")).await.unwrap();
                 conn.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
                 conn.close().await.unwrap();
-                Self { url: server.url(&name), _folder: None }
+                Self { url: server.url(&name), _folder: None, own: None }
             }
         }
     }
@@ -77,34 +107,74 @@ async fn server() -> Address {
     if let Ok(base) = std::env::var("SITEWARDEN_TEST_POSTGRES") {
         return Address { base: base.trim_end_matches('/').to_owned(), query: String::new() };
     }
-    let folder = tokio::task::spawn_blocking(start).await.unwrap();
-    let address = Address {
-        base: "postgres://postgres@localhost".to_owned(),
-        query: format!("?host={}", folder.display()),
-    };
-    crate::until("PostgreSQL answers", Duration::from_secs(60), async || {
-        sqlx::any::install_default_drivers();
-        match sqlx::AnyConnection::connect(&address.url("postgres")).await {
-            Ok(conn) => conn.close().await.is_ok(),
-            Err(_) => false,
-        }
-    })
-    .await;
+    let server = tokio::task::spawn_blocking(start).await.unwrap();
+    server.answers().await;
+    let address = server.address();
+    // Never dropped: the pipe stays open as long as this process lives.
+    std::mem::forget(server);
     address
 }
 
-/// Starts a server in a folder of its own. A shell beside it waits for the end of the pipe that this
-/// process holds, then stops the server and removes the folder.
-fn start() -> PathBuf {
+/// A PostgreSQL and the shell that minds it. Dropping it ends both and removes the folder.
+#[derive(Debug)]
+struct Server {
+    folder: PathBuf,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    shell: Child,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.orders.take();
+        let _ = self.shell.wait();
+    }
+}
+
+impl Server {
+    fn address(&self) -> Address {
+        Address {
+            base: "postgres://postgres@localhost".to_owned(),
+            query: format!("?host={}", self.folder.display()),
+        }
+    }
+
+    async fn answers(&self) {
+        let url = self.address().url("postgres");
+        crate::until("PostgreSQL answers", Duration::from_secs(60), async || {
+            sqlx::any::install_default_drivers();
+            match sqlx::AnyConnection::connect(&url).await {
+                Ok(conn) => conn.close().await.is_ok(),
+                Err(_) => false,
+            }
+        })
+        .await;
+    }
+
+    fn order(&mut self, word: &str) {
+        writeln!(self.orders.as_mut().unwrap(), "{word}").unwrap();
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        assert_eq!(line, "done\n", "{word}");
+    }
+}
+
+/// Starts a server in a folder of its own. A shell beside it takes orders from the pipe that this process
+/// holds; at its end it stops the server and removes the folder.
+fn start() -> Server {
     let folder = tempfile::Builder::new().prefix("sitewarden-pg-").tempdir().unwrap().keep();
     let careless = if DURABLE.load(Ordering::Relaxed) { "" } else { "-c fsync=off -c full_page_writes=off" };
     let script = format!(
         "set -e; PATH=$PATH:{bin}; export PATH\n\
          initdb --pgdata={f}/data --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync >{f}/log 2>&1\n\
-         postgres -D {f}/data -k {f} -c listen_addresses= {careless} -c max_connections=300 >>{f}/log 2>&1 &\n\
-         server=$!\n\
+         begin() {{ postgres -D {f}/data -k {f} -c listen_addresses= {careless} -c max_connections=300 >>{f}/log 2>&1 & \
+           server=$!; }}\n\
+         begin\n\
          echo started\n\
-         read -r end || true\n\
+         while read -r order; do\n\
+           case $order in crash) kill -QUIT $server; wait $server || true;; start) begin;; esac\n\
+           echo done\n\
+         done\n\
          kill -INT $server; wait $server || true\n\
          rm -rf {f}/data {f}/log",
         bin = programs().display(),
@@ -130,12 +200,11 @@ fn start() -> PathBuf {
         .spawn()
         .expect("the shell that starts PostgreSQL");
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap());
+    answers.read_line(&mut line).unwrap();
     let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
     assert_eq!(line, "started\n", "PostgreSQL did not start: {}", log());
-    // Never dropped: the pipe stays open as long as this process lives.
-    std::mem::forget(child);
-    folder
+    Server { folder, orders: child.stdin.take(), answers, shell: child }
 }
 
 /// The folder of the newest PostgreSQL; Debian keeps `initdb` off the path.

@@ -1,7 +1,7 @@
 //! What the people in a story receive. A real web server takes the pages of the webhook channel; a story
 //! says which ones it expects, and nothing else may have come.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
@@ -42,6 +42,8 @@ pub struct Pager {
 struct Inbox {
     pages: VecDeque<Received>,
     refusing: bool,
+    /// Who does not take pages.
+    away: BTreeSet<String>,
     refused: u32,
 }
 
@@ -64,6 +66,16 @@ impl Pager {
     /// From now on pages are refused with 503, or taken again.
     pub fn refuse(&self, refusing: bool) {
         self.lock().refusing = refusing;
+    }
+
+    /// From now on pages for one person are refused, or taken again.
+    pub fn refuse_for(&self, person: &str, refusing: bool) {
+        let away = &mut self.lock().away;
+        if refusing {
+            away.insert(person.to_owned());
+        } else {
+            away.remove(person);
+        }
     }
 
     /// How many were refused so far.
@@ -105,7 +117,7 @@ async fn take(
     Json(payload): Json<Value>,
 ) -> StatusCode {
     let mut inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner);
-    if inbox.refusing {
+    if inbox.refusing || inbox.away.contains(&person) {
         inbox.refused += 1;
         return StatusCode::SERVICE_UNAVAILABLE;
     }

@@ -18,4 +18,5 @@ mod scope;
 mod sim;
 mod soak;
 mod story;
+mod survival;
 mod tidy;

@@ -10,6 +10,7 @@ async fn ten_kills_of_each_lose_nothing_and_count_nothing_twice(engine: Engine) 
         engine,
         agent_kills: 10,
         server_kills: 10,
+        troubles: 0,
         gateways: 3,
         devices: 6,
         in_a_hurry: true,
@@ -17,6 +18,35 @@ async fn ten_kills_of_each_lose_nothing_and_count_nothing_twice(engine: Engine) 
     let verdict = play(plan).await.unwrap();
     assert!(verdict.is_clean(), "{}{verdict}", verdict.last_words);
     println!("{verdict}");
+}
+
+async fn a_database_in_trouble_delays_everything_and_loses_nothing(engine: Engine) {
+    let plan = Plan {
+        seed: 7,
+        engine,
+        agent_kills: 0,
+        server_kills: 0,
+        troubles: 2,
+        gateways: 2,
+        devices: 4,
+        in_a_hurry: true,
+    };
+    let verdict = play(plan).await.unwrap();
+    assert!(verdict.is_clean(), "{}{verdict}", verdict.last_words);
+}
+
+mod a_database_in_trouble_delays_everything_and_loses_nothing {
+    use super::Engine;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn sqlite() {
+        super::a_database_in_trouble_delays_everything_and_loses_nothing(Engine::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn postgres() {
+        super::a_database_in_trouble_delays_everything_and_loses_nothing(Engine::Postgres).await;
+    }
 }
 
 mod ten_kills_of_each_lose_nothing_and_count_nothing_twice {

@@ -2,7 +2,9 @@
 
 mod ack;
 mod cut;
+mod page;
 mod replay;
+mod restore;
 mod ticket;
 mod trouble;
 mod wire;

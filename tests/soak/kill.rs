@@ -1,6 +1,7 @@
 //! Who dies when. Half of the kills come at any time; the others a few milliseconds after something that
 //! makes the narrow places likely: between a probe's answer and the disk, between the disk and the wire,
-//! between the commit and the ack, between a page's delivery and its record.
+//! between the commit and the ack, between a page's delivery and its record. One in six is no kill but an
+//! orderly stop, which must be done in time.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 
 use super::scene::Scene;
-use super::{Moment, Plan};
+use super::{Moment, Plan, trouble};
 
 /// A moment that does not come is not waited for longer.
 const MOMENT_LIMIT: Duration = Duration::from_secs(2);
@@ -19,6 +20,7 @@ const MOMENT_LIMIT: Duration = Duration::from_secs(2);
 enum Victim {
     Agent(usize),
     Server,
+    Database,
 }
 
 /// Plays all the kills of the plan, in an order that the seed gives.
@@ -29,7 +31,9 @@ pub(super) async fn rounds(
     say: &impl Fn(&str),
 ) -> Result<()> {
     let agents = (0..plan.agent_kills).map(|n| Victim::Agent(n as usize % plan.gateways));
-    let mut victims: Vec<Victim> = agents.chain((0..plan.server_kills).map(|_| Victim::Server)).collect();
+    let servers = (0..plan.server_kills).map(|_| Victim::Server);
+    let troubles = (0..plan.troubles).map(|_| Victim::Database);
+    let mut victims: Vec<Victim> = agents.chain(servers).chain(troubles).collect();
     victims.shuffle(random);
     let all = victims.len();
     for (round, victim) in victims.into_iter().enumerate() {
@@ -37,7 +41,7 @@ pub(super) async fn rounds(
         let after = match (victim, random.random_range(0..4)) {
             (_, 0 | 1) => None,
             (Victim::Server, 2) => Some(Moment::Paged),
-            (Victim::Server | Victim::Agent(_), _) => Some(Moment::Confirmed),
+            (Victim::Server | Victim::Agent(_) | Victim::Database, _) => Some(Moment::Confirmed),
         };
         if let Some(moment) = after {
             wait_for(scene, moment).await;
@@ -45,17 +49,27 @@ pub(super) async fn rounds(
         }
         // Most come back at once, as under systemd; some take a while.
         let away = if random.random_bool(0.2) { 500..1_500 } else { 0..200 };
+        let is_orderly = random.random_range(0..6) == 0;
         match victim {
             Victim::Server => {
-                scene.kill_server().await?;
+                if is_orderly {
+                    scene.stop_server().await?;
+                } else {
+                    scene.kill_server().await?;
+                }
                 rest(random, away).await;
                 scene.start_server()?;
             }
             Victim::Agent(number) => {
-                scene.kill_agent(number).await?;
+                if is_orderly {
+                    scene.stop_agent(number).await?;
+                } else {
+                    scene.kill_agent(number).await?;
+                }
                 rest(random, away).await;
                 scene.start_agent(number)?;
             }
+            Victim::Database => trouble::strike(scene, random, say).await?,
         }
         if (round + 1) % 50 == 0 {
             say(&format!("{} of {all} kills", round + 1));

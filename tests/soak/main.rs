@@ -22,6 +22,9 @@ struct Cli {
     /// Only these are killed.
     #[arg(long, value_enum, default_value = "both")]
     kill: Whom,
+    /// How often the database gets into trouble meanwhile.
+    #[arg(long, default_value_t = 0)]
+    troubles: u32,
     /// Gateways, each an agent of its own.
     #[arg(long, default_value_t = 4)]
     gateways: usize,
@@ -55,6 +58,7 @@ async fn main() -> ExitCode {
         },
         agent_kills: times(Whom::Server),
         server_kills: times(Whom::Agent),
+        troubles: cli.troubles,
         gateways: cli.gateways.max(1),
         devices: cli.devices.max(1),
         in_a_hurry: false,

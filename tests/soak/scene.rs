@@ -16,6 +16,7 @@ use super::desk::Desk;
 use super::target::{Mood, Target};
 use super::{Moment, Plan};
 use crate::binary;
+use crate::database::Database;
 use crate::sim::demo::install::{Installation, Programs, Settings, free_address};
 use crate::sim::demo::process::Process;
 use crate::sim::demo::setup::{on_duty, premises};
@@ -23,6 +24,8 @@ use crate::sim::demo::setup::{on_duty, premises};
 /// Longer than a soak is silent: a killed agent is back before its server misses it.
 const HEARTBEAT_S: u32 = 60;
 const AGENT: &str = "block = \"3s\"\nkeep_alive = \"20s\"\n";
+/// TimeoutStopSec of the server's unit.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 const RECORD_LIMIT: Duration = Duration::from_secs(90);
 
 /// A gateway and its agent.
@@ -50,11 +53,14 @@ pub(super) struct Scene {
     rest: watch::Sender<bool>,
     place: Installation,
     _answering: JoinSet<()>,
+    pub(super) database: Database,
+    /// Troubles of the database so far.
+    pub(super) troubles_seen: u32,
 }
 
 impl Scene {
     /// Everything runs, and every target lives by the plan's seed.
-    pub(super) async fn set(plan: &Plan, database: &str, random: &mut StdRng) -> Result<Self> {
+    pub(super) async fn set(plan: &Plan, database: Database, random: &mut StdRng) -> Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let programs = Programs { server: binary("sitewarden"), agent: binary("sitewarden-agent") };
         let lasting = free_address;
@@ -63,7 +69,7 @@ impl Scene {
             http: lasting(rand::random_range(20_000..30_000))?,
             mqtt: lasting(rand::random_range(20_000..30_000))?,
             smtp: ([127, 0, 0, 1], 9).into(),
-            database: Some(database.to_owned()),
+            database: Some(database.url.clone()),
             heartbeat_s: HEARTBEAT_S,
         };
         let place = Installation::prepare(programs, &settings)?;
@@ -96,14 +102,41 @@ impl Scene {
             let agent = place.start_agent_as(&name)?;
             gateways.push(Gateway { id, name, agent });
         }
-        let db = Db::connect(database).await?;
-        Ok(Self { gateways, server, watched, desk, moments, db, lives, rest, place, _answering: answering })
+        let db = Db::connect(&database.url).await?;
+        Ok(Self {
+            gateways,
+            server,
+            watched,
+            desk,
+            moments,
+            db,
+            lives,
+            rest,
+            place,
+            _answering: answering,
+            database,
+            troubles_seen: 0,
+        })
     }
 
     /// A power cut on the server.
     pub(super) async fn kill_server(&mut self) -> Result<()> {
         self.nobody_has_died()?;
         self.server.kill().await
+    }
+
+    /// The server is asked to end, does so in order and in time.
+    pub(super) async fn stop_server(&mut self) -> Result<()> {
+        self.nobody_has_died()?;
+        orderly(&mut self.server).await
+    }
+
+    /// An agent is asked to end, does so in order and in time.
+    pub(super) async fn stop_agent(&mut self, number: usize) -> Result<()> {
+        self.nobody_has_died()?;
+        orderly(&mut self.gateways[number].agent).await?;
+        self.forget_looks(number);
+        Ok(())
     }
 
     /// The server returns on the same files and database.
@@ -116,10 +149,14 @@ impl Scene {
     pub(super) async fn kill_agent(&mut self, number: usize) -> Result<()> {
         self.nobody_has_died()?;
         self.gateways[number].agent.kill().await?;
+        self.forget_looks(number);
+        Ok(())
+    }
+
+    fn forget_looks(&self, number: usize) {
         for watched in self.watched.iter().filter(|watched| watched.target.gateway == number) {
             watched.target.forget_looks();
         }
-        Ok(())
     }
 
     /// The gateway returns on the same files.
@@ -151,6 +188,7 @@ impl Scene {
             }
         }
         self.all_on_record().await?;
+        self.all_paged().await?;
         for watched in self.watched.iter().filter(|watched| watched.target.mood() != Mood::Well) {
             watched.target.change(Mood::Well);
         }
@@ -169,6 +207,37 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(())
+    }
+
+    /// What stands long enough is paged.
+    async fn all_paged(&mut self) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + RECORD_LIMIT;
+        let failing: Vec<String> = self
+            .watched
+            .iter()
+            .filter(|watched| watched.target.mood() != Mood::Well)
+            .map(|watched| watched.device.clone())
+            .collect();
+        loop {
+            let paged: Vec<String> = sqlx::query_scalar(
+                "SELECT DISTINCT t.device_id FROM ticket t JOIN page p ON p.ticket_id = t.id WHERE \
+                 t.state <> 'closed' AND p.purpose = 'opened' AND p.state = 'sent'",
+            )
+            .fetch_all(&mut *self.db.read().await?)
+            .await?;
+            if failing.iter().all(|device| paged.contains(device)) {
+                return Ok(());
+            }
+            self.nobody_has_died()?;
+            ensure!(
+                tokio::time::Instant::now() < deadline,
+                "{} targets fail, {} of them are paged:\n{}",
+                failing.len(),
+                paged.len(),
+                self.last_words()
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// A minute passes for the pages: claims of senders that died run out, refused ones are due again.
@@ -197,15 +266,17 @@ impl Scene {
     /// Everybody is asked to go, and goes in order.
     pub(super) async fn end(&mut self) -> Result<()> {
         for process in self.gateways.iter_mut().map(|g| &mut g.agent).chain([&mut self.server]) {
-            process.ask_to_end().await?;
-            let status = process.wait().await?;
-            ensure!(
-                status.success(),
-                "the {} ended with {status}:\n{}",
-                process.name(),
-                process.last_lines()
-            );
+            orderly(process).await?;
         }
         Ok(())
     }
+}
+
+/// Asks a program to end; it does, within the time that systemd gives it, and says that all is well.
+async fn orderly(process: &mut Process) -> Result<()> {
+    process.ask_to_end().await?;
+    let ended = tokio::time::timeout(STOP_LIMIT, process.wait()).await;
+    let status = ended.with_context(|| format!("the {} does not end", process.name()))??;
+    ensure!(status.success(), "the {} ended with {status}:\n{}", process.name(), process.last_lines());
+    Ok(())
 }

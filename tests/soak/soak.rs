@@ -1,6 +1,9 @@
 //! The soak: the real server and several real agents under load, killed at random moments again and again,
 //! and at the end the record is compared with what really happened.
 //!
+//! Between the kills the database gets into trouble, where the plan wants it: PostgreSQL crashes and is
+//! started again, SQLite is locked by another writer, the disk is full.
+//!
 //! [`target`] is what is watched and knows the truth, [`desk`] receives the pages, [`scene`] is the
 //! installation, [`kill`] says who dies when, [`ledger`] compares. All that is random comes from one seed.
 
@@ -9,6 +12,7 @@ mod kill;
 mod ledger;
 mod scene;
 mod target;
+mod trouble;
 
 use std::fmt;
 use std::time::Duration;
@@ -36,6 +40,8 @@ pub struct Plan {
     pub agent_kills: u32,
     /// How often the server is killed.
     pub server_kills: u32,
+    /// How often the database gets into trouble.
+    pub troubles: u32,
     /// Gateways, each a process.
     pub gateways: usize,
     /// Devices of each gateway.
@@ -77,10 +83,11 @@ impl fmt::Display for Verdict {
         for complaint in &self.ledger.complaints {
             writeln!(f, "  {complaint}")?;
         }
-        let Plan { seed, engine, agent_kills, server_kills, .. } = &self.plan;
+        let Plan { seed, engine, agent_kills, server_kills, troubles, .. } = &self.plan;
         write!(
             f,
-            "{} · seed {seed} · {engine:?} · {agent_kills} agent kills, {server_kills} server kills · {}",
+            "{} · seed {seed} · {engine:?} · {agent_kills} agent kills, {server_kills} server kills, \
+             {troubles} database troubles · {}",
             if self.is_clean() { "PASSED" } else { "FAILED" },
             self.ledger
         )
@@ -92,9 +99,12 @@ pub async fn play(plan: Plan) -> Result<Verdict> {
     let began = tokio::time::Instant::now();
     let say = |words: &str| println!("soak: {:3} s  {words}", began.elapsed().as_secs());
     say(&format!("{plan:?}"));
-    let database = Database::fresh(plan.engine).await;
+    let database = match plan.troubles {
+        0 => Database::fresh(plan.engine).await,
+        _ => Database::apart(plan.engine).await,
+    };
     let mut random = StdRng::seed_from_u64(plan.seed);
-    let mut scene = Scene::set(&plan, &database.url, &mut random).await?;
+    let mut scene = Scene::set(&plan, database, &mut random).await?;
     say("everything runs");
     kill::rounds(&mut scene, &plan, &mut random, &say).await?;
     say("nobody is killed any more");

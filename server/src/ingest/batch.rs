@@ -343,7 +343,8 @@ impl Batch<'_> {
         touched.add(effect::gateway_heard(conn, id, now).await?);
         let (version, reported) = gateway::store::config_versions(conn, id).await?.unwrap_or_default();
         let config_version = i64::try_from(version).unwrap_or(i64::MAX);
-        let answer = Answer { epoch: session.epoch, upto, config_version, ..Answer::default() };
+        let resend_from = asked_again(session, upto);
+        let answer = Answer { epoch: session.epoch, upto, resend_from, config_version, ..Answer::default() };
         self.done.replies.push((id.clone(), Down::Ack, answer.packet(now)));
         // One that it rejected counts as told: it is not sent again with every heartbeat.
         if reported != version {
@@ -457,4 +458,12 @@ fn stored(
         samples: ours.iter().map(|stretch| stretch.samples).sum(),
         body: packet.bytes.clone(),
     })
+}
+
+/// A gateway that holds nothing, and knows numbers that we do not, was acknowledged by a server whose place a
+/// backup took: it is asked for them at once, and says what is lost. With anything in its queue the hole shows
+/// by itself.
+fn asked_again(session: &Session, upto: i64) -> i64 {
+    let next = upto.saturating_add(1);
+    if session.queue_records == 0 && session.head_seq >= next.unsigned_abs() { next } else { 0 }
 }

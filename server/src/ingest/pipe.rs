@@ -17,7 +17,7 @@ use super::batch::{self, Done};
 use super::read::{Content, Packet, read};
 use crate::app::App;
 use crate::broker::{UPSTREAM_LENGTH, Upstream};
-use crate::db::{Failure, failure};
+use crate::db::{Failure, failure, remedy};
 
 /// Packets that are taken apart at once.
 const READING: usize = 32;
@@ -78,12 +78,14 @@ async fn commit_all(app: &App, mut packets: mpsc::Receiver<Packet>, stop: &Cance
         }
         let oldest = batch.iter().map(|packet| packet.received_at).min().unwrap_or_default();
         app.ingest.oldest.store(oldest.as_millisecond(), Ordering::Relaxed);
+        app.ingest.pulse.begin(app.clock.now());
         if !commit(app, &batch, stop).await {
             for packet in batch {
                 commit(app, &[packet], stop).await;
             }
         }
         app.ingest.oldest.store(0, Ordering::Relaxed);
+        app.ingest.pulse.rest();
     }
 }
 
@@ -110,7 +112,8 @@ async fn commit(app: &App, batch: &[Packet], stop: &CancellationToken) -> bool {
                 tracing::error!(%error, packets = batch.len(), "the database is away; the gateways keep what was not committed");
                 return true;
             }
-            tracing::warn!(%error, packets = batch.len(), "reports wait for the database");
+            let remedy = remedy(&error);
+            tracing::warn!(%error, remedy, packets = batch.len(), "reports wait for the database");
         } else {
             tries += 1;
             if tries >= TRIES {

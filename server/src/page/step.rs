@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::channel::{Outgoing, Senders};
 use super::store::{self, Claimed, Outcome};
@@ -40,16 +41,59 @@ pub async fn plan(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Vec<String>> 
                 .await?;
             continue;
         }
-        let round = store::count_rounds(conn, &due.id).await?;
-        for to in targets {
-            let key = format!("{}/{round}/opened/{}/{}", due.id, due.severity, to.contact_id);
-            if store::insert(conn, &key, &due.id, Purpose::Opened, &to, now).await? {
-                let body = json!({ "account": to.account, "channel": to.channel, "purpose": "opened" });
-                ticket::store::append(conn, &due.id, "page_queued", &Actor::System, &body, now, now).await?;
-            }
+        queue(conn, &due.id, &due.severity, targets, now).await?;
+    }
+    Ok(touched)
+}
+
+/// Queues pages for those who came on duty after the people were told of a ticket that nobody has taken.
+/// Whoever has a page of it already gets none. Returns the tickets touched.
+pub async fn plan_latecomers(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Vec<String>> {
+    let mut touched = Vec::new();
+    for due in ticket::store::list_untaken(conn).await? {
+        if !incident::wakes(&due.severity) {
+            continue;
+        }
+        let targets = store::list_targets(conn, &due.site_id).await?;
+        if queue(conn, &due.id, &due.severity, targets, now).await? > 0 {
+            touched.push(due.id);
         }
     }
     Ok(touched)
+}
+
+/// Queues a page to each of `targets` who has none of this round and severity; how many.
+async fn queue(
+    conn: &mut Conn,
+    ticket: &str,
+    severity: &str,
+    targets: Vec<store::Target>,
+    now: Timestamp,
+) -> sqlx::Result<usize> {
+    let round = store::count_rounds(conn, ticket).await?;
+    let mut queued = 0;
+    for to in targets {
+        let key = format!("{ticket}/{round}/opened/{severity}/{}", to.contact_id);
+        if store::insert(conn, &key, ticket, Purpose::Opened, &to, now).await? {
+            let body = json!({ "account": to.account, "channel": to.channel, "purpose": "opened" });
+            ticket::store::append(conn, ticket, "page_queued", &Actor::System, &body, now, now).await?;
+            queued += 1;
+        }
+    }
+    Ok(queued)
+}
+
+/// A page does not get through: whoever else is on duty is told. If nobody is left and nobody was reached,
+/// the record says so.
+async fn widen(conn: &mut Conn, ticket: &str, now: Timestamp) -> sqlx::Result<()> {
+    let Some(row) = ticket::store::find(conn, &Scope::All, ticket).await? else { return Ok(()) };
+    let others = store::list_others(conn, ticket).await?;
+    let queued = queue(conn, ticket, &row.severity, others, now).await?;
+    if queued == 0 && !store::is_anybody_told(conn, ticket).await? {
+        let why = json!({ "reason": "not_reached" });
+        ticket::store::append(conn, ticket, "nobody_to_page", &Actor::System, &why, now, now).await?;
+    }
+    Ok(())
 }
 
 /// Withdraws what nobody has been sent yet. Called in the transaction that closes a ticket.
@@ -76,8 +120,14 @@ pub async fn all_clear(conn: &mut Conn, ticket: &str, now: Timestamp) -> sqlx::R
     Ok(())
 }
 
-/// Sends what is due: claim, call, record. Returns the tickets whose record grew.
-pub async fn send_due(app: &App, senders: &Senders, now: Timestamp) -> anyhow::Result<Vec<String>> {
+/// Sends what is due: claim, call, record. After `stop` nothing is begun; what was claimed is given back.
+/// Returns the tickets whose record grew.
+pub async fn send_due(
+    app: &App,
+    senders: &Senders,
+    now: Timestamp,
+    stop: &CancellationToken,
+) -> anyhow::Result<Vec<String>> {
     let mut tx = app.db.write().await?;
     let mut claimed = store::claim(&mut tx, app.db.engine(), now, CLAIM_AT_ONCE).await?;
     tx.commit().await?;
@@ -87,7 +137,7 @@ pub async fn send_due(app: &App, senders: &Senders, now: Timestamp) -> anyhow::R
     for page in claimed {
         queues.entry((page.channel.clone(), page.address.clone())).or_default().push(page);
     }
-    let sent = queues.into_values().map(|queue| send_in_order(app, senders, queue, now));
+    let sent = queues.into_values().map(|queue| send_in_order(app, senders, queue, now, stop));
     let mut touched = Vec::new();
     let mut failed = None;
     for done in futures_util::future::join_all(sent).await {
@@ -107,11 +157,13 @@ async fn send_in_order(
     senders: &Senders,
     queue: Vec<Claimed>,
     claimed_at: Timestamp,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Vec<String>> {
     let mut touched = Vec::new();
     let mut refused = false;
     for page in queue {
-        if app.clock.now().duration_since(claimed_at).unsigned_abs() > BEGIN_WITHIN {
+        let late = app.clock.now().duration_since(claimed_at).unsigned_abs() > BEGIN_WITHIN;
+        if late || stop.is_cancelled() {
             let mut tx = app.db.write().await?;
             store::give_back(&mut tx, &page).await?;
             tx.commit().await?;
@@ -135,8 +187,8 @@ async fn record(app: &App, page: &Claimed, result: &Result<String, String>) -> a
     let outcome = store::record(&mut tx, page, result, now).await?;
     let kind = match outcome {
         Outcome::Sent => Some("page_sent"),
-        Outcome::Again => None,
-        Outcome::Failed => Some("page_failed"),
+        Outcome::Again | Outcome::Withheld => None,
+        Outcome::Stuck | Outcome::Failed => Some("page_failed"),
     };
     app.metrics.page(&page.channel, kind.unwrap_or("page_again"));
     if let Some(kind) = kind {
@@ -147,6 +199,15 @@ async fn record(app: &App, page: &Claimed, result: &Result<String, String>) -> a
             "attempts": page.attempts, "answer": answer.chars().take(200).collect::<String>(),
         });
         ticket::store::append(&mut tx, &page.ticket_id, kind, &Actor::System, &body, now, now).await?;
+    }
+    match outcome {
+        Outcome::Stuck => widen(&mut tx, &page.ticket_id, now).await?,
+        Outcome::Withheld => {
+            let why = json!({ "reason": "over" });
+            ticket::store::append(&mut tx, &page.ticket_id, "not_paged", &Actor::System, &why, now, now)
+                .await?;
+        }
+        Outcome::Sent | Outcome::Again | Outcome::Failed => {}
     }
     tx.commit().await?;
     if let Err(error) = result {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ATTEMPTS_MAX, CLAIM, Purpose, backoff};
+use super::{ATTEMPTS_END, ATTEMPTS_MAX, CLAIM, Purpose, backoff};
 use crate::db::Conn;
 use crate::id::id;
 
@@ -37,6 +37,49 @@ pub async fn list_targets(conn: &mut Conn, site: &str) -> sqlx::Result<Vec<Targe
     .bind(site)
     .fetch_all(conn)
     .await
+}
+
+/// The people on the general duty list to whom no page about this ticket has gone.
+pub async fn list_others(conn: &mut Conn, ticket: &str) -> sqlx::Result<Vec<Target>> {
+    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{TARGET} JOIN duty ON duty.account_id = a.id WHERE a.disabled = 0 AND c.enabled = 1 AND duty.site_id IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM page p WHERE p.ticket_id = $1 AND p.account_id = a.id AND p.channel = c.channel \
+         AND p.address = c.address) ORDER BY account, contact_id"
+    )))
+    .bind(ticket)
+    .fetch_all(conn)
+    .await
+}
+
+/// One way to one person on one duty list.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the columns of the tables, by their names")]
+pub struct OnDuty {
+    pub site_id: Option<String>,
+    pub contact_id: String,
+    pub address: String,
+}
+
+/// Everybody who can be paged because of a duty.
+pub async fn list_on_duty(conn: &mut Conn) -> sqlx::Result<Vec<OnDuty>> {
+    sqlx::query_as(
+        "SELECT d.site_id, c.id AS contact_id, c.address FROM duty d JOIN account a ON a.id = d.account_id \
+         JOIN contact_method c ON c.account_id = a.id WHERE a.disabled = 0 AND c.enabled = 1 \
+         ORDER BY d.id, c.id",
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Whether anybody was reached about a ticket.
+pub async fn is_anybody_told(conn: &mut Conn, ticket: &str) -> sqlx::Result<bool> {
+    let told: Option<String> = sqlx::query_scalar(
+        "SELECT id FROM page WHERE ticket_id = $1 AND purpose = 'opened' AND state = 'sent' LIMIT 1",
+    )
+    .bind(ticket)
+    .fetch_optional(conn)
+    .await?;
+    Ok(told.is_some())
 }
 
 /// The people who were paged about a ticket, or may have been (an attempt without a good answer can have
@@ -162,8 +205,12 @@ pub enum Outcome {
     Sent,
     /// It will be tried again.
     Again,
+    /// It does not get through: it will be tried again, but others must be told.
+    Stuck,
     /// It was tried as often as allowed.
     Failed,
+    /// It is over, so it will not be tried again.
+    Withheld,
 }
 
 /// Records an attempt and what follows from it. What was refused is not tried again once the ticket has been
@@ -189,25 +236,33 @@ pub async fn record(
     .bind(&answer)
     .execute(&mut *conn)
     .await?;
+    let is_opened = page.purpose == Purpose::Opened.as_str();
+    let ticket = lock_ticket(&mut *conn, &page.ticket_id).await?;
+    // Who has the ticket knows of it.
+    let last = if is_opened && ticket == "open" { ATTEMPTS_END } else { ATTEMPTS_MAX };
     let outcome = if ok == 1 {
         Outcome::Sent
-    } else if page.attempts >= ATTEMPTS_MAX {
+    } else if is_opened && ticket == "closed" {
+        Outcome::Withheld
+    } else if page.attempts >= last {
         Outcome::Failed
+    } else if page.attempts == ATTEMPTS_MAX {
+        Outcome::Stuck
     } else {
         Outcome::Again
     };
     let (state, sent_at) = match outcome {
         Outcome::Sent => ("sent", Some(now.as_millisecond())),
-        Outcome::Again => ("queued", None),
+        Outcome::Again | Outcome::Stuck => ("queued", None),
         Outcome::Failed => ("failed", None),
+        Outcome::Withheld => ("withheld", None),
     };
     // Up to a quarter more, different for each page, so that a provider that comes back is not stormed.
     let wait = backoff(page.attempts).as_millis() as i64;
     let jitter = i64::from(page.id.bytes().fold(0_u8, u8::wrapping_add)) * wait / 1024;
     sqlx::query(
-        "UPDATE page SET state = CASE WHEN $2 = 'queued' AND purpose = 'opened' AND EXISTS \
-         (SELECT 1 FROM ticket t WHERE t.id = page.ticket_id AND t.state = 'closed') THEN 'withheld' ELSE $2 END, \
-         sent_at = COALESCE($3, sent_at), due_at = $4, claimed_until = NULL, last_answer = $5 WHERE id = $1",
+        "UPDATE page SET state = $2, sent_at = COALESCE($3, sent_at), due_at = $4, claimed_until = NULL, \
+         last_answer = $5 WHERE id = $1",
     )
     .bind(&page.id)
     .bind(state)
@@ -217,6 +272,15 @@ pub async fn record(
     .execute(conn)
     .await?;
     Ok(outcome)
+}
+
+/// The state of a ticket, which nobody changes until the transaction ends: a page that goes back into the
+/// queue is seen by whoever closes the ticket.
+async fn lock_ticket(conn: &mut Conn, ticket: &str) -> sqlx::Result<String> {
+    sqlx::query_scalar("UPDATE ticket SET changed_at = changed_at WHERE id = $1 RETURNING state")
+        .bind(ticket)
+        .fetch_one(conn)
+        .await
 }
 
 /// A page as people see it.

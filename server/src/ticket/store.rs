@@ -215,6 +215,16 @@ pub async fn list_unpaged(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Vec<U
     .await
 }
 
+/// Tickets that nobody has taken and of which the people on duty have been told, newest first; at most 5,000.
+pub async fn list_untaken(conn: &mut Conn) -> sqlx::Result<Vec<Unpaged>> {
+    sqlx::query_as(
+        "SELECT id, site_id, severity, paged_severity FROM ticket WHERE state = 'open' \
+         AND paged_severity = severity ORDER BY number DESC LIMIT 5000",
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// A ticket with the names a person needs beside it. Times are Unix ms.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[expect(missing_docs, reason = "the columns of the table, by their names")]

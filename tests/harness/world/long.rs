@@ -1,7 +1,10 @@
 //! Long stories: days that pass while sites are cut off, and a server that starts again in between.
 
-use jiff::SignedDuration;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
 use sitewarden_server::app::{App, Inner};
+use sitewarden_server::backup::restore;
 use sitewarden_server::broker::Registry;
 use sitewarden_server::clock::Clock;
 use sitewarden_server::db::Db;
@@ -13,6 +16,7 @@ use sitewarden_server::router;
 use sitewarden_server::user::login::Logins;
 
 use super::{PASSWORD, World};
+use crate::database::Database;
 
 /// A step of the sites while days pass.
 const STRIDE: SignedDuration = SignedDuration::from_secs(10);
@@ -64,6 +68,25 @@ impl World {
     pub async fn restart_server(&mut self) {
         let now = self.now();
         self.app.db.close().await;
+        self.begin_again(now).await;
+    }
+
+    /// The server is lost, and what a backup holds takes its place in a new database and a new data folder.
+    /// The gateways know nothing of it.
+    pub async fn restore_server(&mut self, backup: &Path, passphrase: &str) {
+        let now = self.now();
+        let engine = self.app.db.engine();
+        self.app.db.close().await;
+        (self.database, self.folder) =
+            (Database::fresh(engine).await, tempfile::tempdir().expect("a folder"));
+        let restored = restore(backup, passphrase, self.folder.path(), &self.database.url).await;
+        restored.expect("a backup that can be restored");
+        self.begin_again(now).await;
+        // A restore signs nobody in.
+        self.admin = self.nobody.sign_in("admin", PASSWORD).await;
+    }
+
+    async fn begin_again(&mut self, now: Timestamp) {
         self.app = App::new(Inner {
             db: Db::open(&self.database.url).await.expect("a database"),
             clock: Clock::manual(now),

@@ -27,8 +27,9 @@ impl Process {
         ensure!(program.exists(), "{} is not there; was it built?", program.display());
         let file = File::options().create(true).append(true).open(&log);
         let file = file.with_context(|| format!("cannot write {}", log.display()))?;
+        // With SIGXFSZ ignored a limit on the size of its files looks to the program like a full disk.
         let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
+            .args(["--pdeathsig", "KILL", "sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
             .arg(program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -57,6 +58,11 @@ impl Process {
         let said = self.said();
         let lines: Vec<&str> = said.lines().collect();
         lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+    }
+
+    /// Its number in the system, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// `Some` once it has ended.

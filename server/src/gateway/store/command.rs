@@ -9,6 +9,9 @@ use crate::user::Scope;
 /// How long a sent command may stay unanswered before it is sent again; the gateway knows it by its id.
 const AGAIN_AFTER_MS: i64 = 30_000;
 
+/// How long after its end a command that was begun may still be answered.
+const RUN_LIMIT_MS: i64 = 600_000;
+
 /// A command that waits to be sent.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[expect(missing_docs, reason = "the columns of the table, by their names")]
@@ -111,20 +114,25 @@ pub async fn record_sent(conn: &mut Conn, id: &str, now: Timestamp) -> sqlx::Res
 /// Whether [`expire`] would find something; a look that takes no write lock.
 pub async fn any_expired(conn: &mut Conn, now: Timestamp) -> sqlx::Result<bool> {
     let row: Option<i64> = sqlx::query_scalar(
-        "SELECT expires_at FROM command WHERE expires_at <= $1 AND state IN ('queued', 'sent') LIMIT 1",
+        "SELECT expires_at FROM command WHERE (expires_at <= $1 AND state IN ('queued', 'sent')) \
+         OR (expires_at <= $2 AND state IN ('accepted', 'running')) LIMIT 1",
     )
     .bind(now.as_millisecond())
+    .bind(now.as_millisecond() - RUN_LIMIT_MS)
     .fetch_optional(conn)
     .await?;
     Ok(row.is_some())
 }
 
-/// Ends what ran out of time; returns how many.
+/// Ends what ran out of time, and what was begun and never answered because its gateway or its device left;
+/// returns how many.
 pub async fn expire(conn: &mut Conn, now: Timestamp) -> sqlx::Result<u64> {
     let done = sqlx::query(
-        "UPDATE command SET state = 'expired', done_at = $1 WHERE expires_at <= $1 AND state IN ('queued', 'sent')",
+        "UPDATE command SET state = 'expired', done_at = $1 WHERE (expires_at <= $1 AND state IN ('queued', 'sent')) \
+         OR (expires_at <= $2 AND state IN ('accepted', 'running'))",
     )
     .bind(now.as_millisecond())
+    .bind(now.as_millisecond() - RUN_LIMIT_MS)
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
