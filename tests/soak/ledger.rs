@@ -15,8 +15,8 @@ use super::target::{Change, Mood};
 const REPORTS_MAX: usize = 12;
 /// A ticket that stood longer was paged.
 const UNPAGED_MS: i64 = 30_000;
-/// Between a change and its fact's time on this machine's own clock.
-const EARLY_MS: i64 = 5;
+/// How far a gateway's own time line may be from this machine's clock.
+const EARLY_MS: i64 = 200;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ impl Ledger {
             }
             for (index, (transition, at)) in rows.iter().enumerate() {
                 let until = truth.get(index + 1).map_or(i64::MAX, |next| next.at);
-                if *at < truth[index].at - EARLY_MS || *at > until {
+                if *at < truth[index].at - EARLY_MS || *at > until.saturating_add(EARLY_MS) {
                     self.wrong(format!(
                         "{}: {transition} at {at}, but it happened between {} and {until}",
                         watched.target.name, truth[index].at

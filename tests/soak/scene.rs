@@ -90,8 +90,7 @@ impl Scene {
             place.enrol_as(&name, &token).await?;
             for device in 0..plan.devices {
                 let name = format!("{name}-target-{device}");
-                let confirm = random.random_range(1..=2);
-                let target = Target::open(number, name, confirm, moments.clone(), &mut answering).await?;
+                let target = Target::open(number, name, moments.clone(), &mut answering).await?;
                 let new = json!({ "gateway_id": id, "name": target.name, "class": "server",
                     "address": "127.0.0.1", "place": "", "parent_id": null, "checks": target.checks() });
                 let device = api.post("/devices", &new).await?["id"].as_str().context("an id")?.to_owned();

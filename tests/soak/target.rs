@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 
 use super::{Moment, now_ms};
 
+/// Outcomes that confirm a change, both ways. With one, a busy machine that answers late would be a trouble.
+const CONFIRM: u32 = 2;
 /// Looks beyond the confirming one after which it is certainly on disk: the next probe starts only after the
 /// commit, and one more may be the last word of a process that was killed.
 const LOOKS_SPARE: u32 = 2;
@@ -51,8 +53,6 @@ pub struct Target {
     pub name: String,
     /// Its port on loopback.
     pub port: u16,
-    /// Outcomes that confirm a change, both ways.
-    pub confirm: u32,
     state: Mutex<State>,
     moments: broadcast::Sender<Moment>,
 }
@@ -69,14 +69,13 @@ impl Target {
     pub async fn open(
         gateway: usize,
         name: String,
-        confirm: u32,
         moments: broadcast::Sender<Moment>,
         tasks: &mut JoinSet<()>,
     ) -> Result<Arc<Self>> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let state = Mutex::new(State { mood: Mood::Well, changes: Vec::new(), looks: 0 });
-        let target = Arc::new(Self { gateway, name, port, confirm, state, moments });
+        let target = Arc::new(Self { gateway, name, port, state, moments });
         let answering = Arc::clone(&target);
         tasks.spawn(async move {
             let mut visits = JoinSet::new();
@@ -91,10 +90,10 @@ impl Target {
 
     /// Its only check, in the format of a device.
     pub fn checks(&self) -> String {
-        let Self { port, confirm, .. } = self;
+        let port = self.port;
         format!(
-            "[[check]]\nkind = \"http\"\nport = {port}\nevery = \"1s\"\ntimeout = \"700ms\"\n\
-             confirm = \"{confirm}/{confirm}\"\nclear = {confirm}\n"
+            "[[check]]\nkind = \"http\"\nport = {port}\nevery = \"1s\"\ntimeout = \"900ms\"\n\
+             confirm = \"{CONFIRM}/{CONFIRM}\"\nclear = {CONFIRM}\n"
         )
     }
 
@@ -123,7 +122,7 @@ impl Target {
 
     /// Its gateway has certainly written down how it is.
     pub fn is_on_record(&self) -> bool {
-        self.lock().looks >= self.confirm + LOOKS_SPARE
+        self.lock().looks >= CONFIRM + LOOKS_SPARE
     }
 
     /// Changes mood at random, but only what is on record, until told to stop.
@@ -176,7 +175,7 @@ impl Target {
         // An answer of the mood before says nothing about this one.
         if state.changes.len() == changes {
             state.looks += 1;
-            if state.looks == self.confirm && changes > 0 {
+            if state.looks == CONFIRM && changes > 0 {
                 let _ = self.moments.send(Moment::Confirmed);
             }
         }

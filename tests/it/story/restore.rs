@@ -29,15 +29,17 @@ async fn what_stands_is_told_again_and_what_is_over_is_closed(engine: Engine) {
 
     // The day that will be lost.
     w.device_comes_back("cam-1");
+    w.forward_minutes(3).await;
+    w.pager.expect("li.wei", &["#1001", "over", "cam-1"]);
     w.device_goes_down("cam-2");
+    w.forward_minutes(3).await;
+    w.pager.expect("li.wei", &["#1003", "cam-2"]);
     w.device_goes_down("cam-3");
-    w.pass_hours(2).await;
+    w.forward_minutes(3).await;
+    w.pager.expect("li.wei", &["#1004", "cam-3"]);
     w.device_comes_back("cam-3");
-    w.pass_hours(2).await;
-    w.pager.expect("li.wei", &["over", "cam-1"]);
-    w.pager.expect("li.wei", &["cam-2"]);
-    w.pager.expect("li.wei", &["cam-3"]);
-    w.pager.expect("li.wei", &["over", "cam-3"]);
+    w.pass_hours(1).await;
+    w.pager.expect("li.wei", &["#1004", "over", "cam-3"]);
     w.pager.expect_nothing_else();
     assert_eq!(w.gateway_mut("North Gate").waiting(), 0, "everything was acknowledged");
 
@@ -58,11 +60,13 @@ async fn what_stands_is_told_again_and_what_is_over_is_closed(engine: Engine) {
 
     // And life goes on.
     w.device_comes_back("cam-2");
+    w.forward_minutes(3).await;
+    w.pager.expect("li.wei", &["#1003", "over", "cam-2"]);
     w.device_comes_back("cam-4");
+    w.forward_minutes(3).await;
+    w.pager.expect("li.wei", &["#1002", "over", "cam-4"]);
     w.device_goes_down("cam-3");
-    w.forward_minutes(4).await;
-    w.pager.expect("li.wei", &["#1003", "over"]);
-    w.pager.expect("li.wei", &["#1002", "over"]);
+    w.forward_minutes(3).await;
     w.pager.expect("li.wei", &["#1004", "cam-3"]);
     assert_eq!(open(&w).await, ["cam-3"]);
     w.forward_minutes(6).await;
