@@ -179,18 +179,29 @@ async fn watch(http: SocketAddr) -> Arc<AtomicU64> {
     let cookie = answer.headers()["set-cookie"].to_str().expect("a cookie").to_owned();
     let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
     let count = Arc::new(AtomicU64::new(0));
+    let ready = Arc::new(AtomicU64::new(0));
     for _ in 0..DASHBOARDS {
         let live = client.get(format!("http://{http}/api/v1/live")).header("cookie", &cookie).send().await;
         let live = live.expect("the live page opens");
         assert!(live.status().is_success(), "{}", live.status());
-        let count = Arc::clone(&count);
+        let (count, ready) = (Arc::clone(&count), Arc::clone(&ready));
         tokio::spawn(async move {
             let mut lines = live.bytes_stream();
+            // The whole board comes first; it is no part of what is measured.
+            while let Some(Ok(piece)) = lines.next().await {
+                if piece.ends_with(b"\n\n") {
+                    ready.fetch_add(1, Ordering::Relaxed);
+                    break;
+                }
+            }
             while let Some(Ok(_)) = lines.next().await {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
+    let limit = Duration::from_secs(120);
+    until("every page has its board", limit, async || ready.load(Ordering::Relaxed) == DASHBOARDS as u64)
+        .await;
     count
 }
 
@@ -213,6 +224,7 @@ impl Server {
             .arg("--config")
             .arg(file)
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
         let limit = Duration::from_secs(60);
