@@ -74,6 +74,19 @@ pub struct Door {
     pub limits: Limits,
 }
 
+/// Reads whole packets until the bytes end or one is refused: how many, and why not further.
+#[doc(hidden)]
+pub fn read_packets(bytes: &mut bytes::BytesMut) -> (usize, Result<(), Refusal>) {
+    let mut count = 0;
+    loop {
+        match codec::next(bytes, codec::FRAME_MAX) {
+            Ok(Some(_)) => count += 1,
+            Ok(None) => return (count, Ok(())),
+            Err(refusal) => return (count, Err(refusal)),
+        }
+    }
+}
+
 /// Accepts gateways until `shutdown`, then says goodbye to each and returns.
 pub async fn run(listener: TcpListener, door: Door, shutdown: CancellationToken) {
     let line = Line::new(&door.limits);
@@ -153,10 +166,11 @@ async fn greeted<'d>(
     // Small packets, answered at once: waiting for more to send only adds delay.
     let _ = socket.set_nodelay(true);
     let nobody = |refusal| (refusal, None);
+    let packet_limit = Duration::from_secs(door.limits.packet_s.into());
     let handshake = async {
         let turn = turn.come().await?;
         let accepting = TlsAcceptor::from(Arc::clone(&door.tls)).accept(socket);
-        let stream = tokio::time::timeout(HANDSHAKE_LIMIT, accepting).await;
+        let stream = tokio::time::timeout(HANDSHAKE_LIMIT.min(packet_limit), accepting).await;
         let stream = stream.map_err(|_late| Refusal::HandshakeLate)?;
         Ok((stream.map_err(|_failed| Refusal::HandshakeFailed)?, turn))
     };

@@ -133,10 +133,12 @@ pub struct Limits {
     pub gateway_packets_per_s: u32,
     /// Packets of one gateway that may be refused in a minute; more, and it is locked out for a while.
     pub gateway_refusals_per_min: u32,
-    /// Seconds in which a packet that has begun must be whole.
+    /// Seconds in which what has begun must be whole: a packet, and before it the handshake and the greeting.
     pub packet_s: u32,
     /// Connections to the page and the API at once; more are closed at once.
     pub http_connections: usize,
+    /// Seconds after which a connection to the page ends to which nothing could be written.
+    pub http_idle_s: u32,
     /// Seconds that a gateway's clock may be off before that counts as a fault of the gateway.
     pub clock_offset_s: u32,
 }
@@ -192,6 +194,7 @@ impl Default for Limits {
             gateway_refusals_per_min: 60,
             packet_s: 60,
             http_connections: 2048,
+            http_idle_s: 60,
             clock_offset_s: 60,
         }
     }
@@ -304,6 +307,12 @@ impl Config {
             [limits.gateways, limits.handshakes, limits.handshakes_per_address, limits.http_connections];
         if counts.contains(&0) || [limits.packet_s, limits.gateway_refusals_per_min].contains(&0) {
             return refuse("limits", "of zero would let nobody in: write at least 1");
+        }
+        if limits.http_idle_s <= 30 {
+            return refuse(
+                "limits.http_idle_s",
+                "would end requests that may take 30 seconds: write at least 31",
+            );
         }
         if limits.gateway_bytes_per_s < 4096 || limits.gateway_packets_per_s == 0 {
             return refuse(

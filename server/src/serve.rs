@@ -5,21 +5,22 @@
 //! half a server is worse than none. On a stop nobody is waited for longer than systemd waits: what was not
 //! committed was not acknowledged, and is sent again.
 
-use std::future::{Ready, ready};
+mod http;
+
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::http::Peers;
 use crate::app::{App, Inner};
 use crate::broker::{self, Door, Registry, UPSTREAM_LENGTH};
 use crate::clock::Clock;
@@ -112,7 +113,7 @@ pub async fn serve(config: Config, listeners: Listeners, shutdown: CancellationT
     let tls = web_tls(&app, &mut parts, &shutdown).await?;
     let (part, stop) = (app.clone(), shutdown.clone());
     parts.spawn(async move {
-        if let Err(error) = http(part, listeners.http, tls, stop).await {
+        if let Err(error) = serve_page(part, listeners.http, tls, stop).await {
             tracing::error!(error = format!("{error:#}"), "the page's server failed");
         }
         "the page"
@@ -284,14 +285,15 @@ async fn web_tls(
     Ok(Some(config))
 }
 
-async fn http(
+async fn serve_page(
     app: App,
     listener: TcpListener,
     tls: Option<RustlsConfig>,
     stop: CancellationToken,
 ) -> Result<()> {
     let handle = Handle::new();
-    let peers = Peers { proxies: tls.is_none().then(|| Arc::from(app.config.http.trusted_proxies.clone())) };
+    let proxies = tls.is_none().then(|| Arc::from(app.config.http.trusted_proxies.clone()));
+    let peers = Peers::new(proxies, &app.config.limits, app.metrics.clone());
     let service = router::router(app).into_make_service_with_connect_info::<SocketAddr>();
     let server: Server<SocketAddr> = axum_server::from_tcp(listener.into_std()?)?.handle(handle.clone());
     let ending = async {
@@ -309,37 +311,6 @@ async fn http(
     tokio::select! {
         done = serving => Ok(done?),
         done = ending => Ok(done?),
-    }
-}
-
-/// Who may speak plain HTTP to us: this machine and the named proxies.
-#[derive(Clone, Debug)]
-struct Peers {
-    /// `None` where TLS protects the connection and everybody may come.
-    proxies: Option<Arc<[IpAddr]>>,
-}
-
-impl<S> Accept<TcpStream, S> for Peers {
-    type Stream = TcpStream;
-    type Service = S;
-    type Future = Ready<io::Result<(TcpStream, S)>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        ready(self.judge(&stream).map(|()| (stream, service)))
-    }
-}
-
-impl Peers {
-    fn judge(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let ip = stream.peer_addr()?.ip().to_canonical();
-        match &self.proxies {
-            Some(proxies) if !ip.is_loopback() && !proxies.contains(&ip) => {
-                tracing::warn!(%ip, "plain HTTP is for this machine and `http.trusted_proxies` only");
-                Err(io::ErrorKind::PermissionDenied.into())
-            }
-            Some(_) | None => Ok(()),
-        }
     }
 }
 

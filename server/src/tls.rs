@@ -19,7 +19,7 @@ use rcgen::{
 };
 use ring::digest::{SHA256, digest};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -183,8 +183,11 @@ impl Ca {
         roots.add(self.der.clone())?;
         let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build()?;
         let (chain, key) = self.server_certificate(hosts, now)?;
-        let config =
+        let mut config =
             ServerConfig::builder().with_client_cert_verifier(verifier).with_single_cert(chain, key)?;
+        // A resumed session would not show its certificate's dates again, and each would be kept here.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Arc::new(config))
     }
 

@@ -68,6 +68,23 @@ pub async fn connect_all(door: SocketAddr, passes: &[Pass]) -> Vec<Raw> {
     connected
 }
 
+/// Every gateway at once: TLS, CONNECT, birth, and the answer to it. Nobody is turned away.
+pub async fn rush(door: SocketAddr, passes: &[Pass]) -> Vec<Raw> {
+    let mut coming = JoinSet::new();
+    for pass in passes {
+        let pass = pass.clone();
+        coming.spawn(async move {
+            let mut raw = pass.dial(door).await;
+            assert!(raw.greet(600, None).await, "{} is let in", raw.id);
+            raw.send(&subscribe(&format!("v1/{}/d/+", raw.id), 0)).await;
+            raw.publish("s", &birth(0, Clock::System.now().as_millisecond())).await;
+            raw.committed(0).await;
+            raw
+        });
+    }
+    coming.join_all().await
+}
+
 /// As fast as the server takes them: reports that are all in order.
 async fn flood_with_reports(door: SocketAddr, pass: Pass, count: Arc<AtomicU64>) {
     let mut raw = pass.dial(door).await;

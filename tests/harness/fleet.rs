@@ -12,11 +12,15 @@ use sitewarden_server::config::{Config, Limits};
 use sitewarden_server::gateway::store;
 use sitewarden_server::serve::{Listeners, serve};
 use sitewarden_server::user::Role;
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::Engine;
 use crate::desk::Desk;
-use crate::raw::Pass;
+use crate::peer::free_tcp_port;
+use crate::raw::{Pass, SOON};
+use crate::sim::demo::process::Process;
+use crate::{binary, until};
 
 /// The server's folder and database, and its gateways.
 pub struct Fleet {
@@ -36,6 +40,16 @@ pub struct Running {
     /// The page and the API.
     pub http: SocketAddr,
     stop: CancellationToken,
+}
+
+/// A server with a process of its own, until this is dropped.
+pub struct Started {
+    /// The process.
+    pub process: Process,
+    /// The gateways' door.
+    pub door: SocketAddr,
+    /// The page and the API.
+    pub http: SocketAddr,
 }
 
 impl Drop for Running {
@@ -94,16 +108,32 @@ impl Fleet {
         Running { door, http, stop }
     }
 
+    /// Runs the server as the program of its own, until this is dropped.
+    pub async fn start(&self) -> Started {
+        let [http, door] = [free_tcp_port(), free_tcp_port()].map(|port| ([127, 0, 0, 1], port).into());
+        let config = self.config_file(http, door).display().to_string();
+        let log = self.config.data_dir.join("server.log");
+        let process = Process::start("server", &binary("sitewarden"), &["serve", "--config", &config], log);
+        let process = process.unwrap();
+        until("the door is open", SOON, async || TcpStream::connect(door).await.is_ok()).await;
+        Started { process, door, http }
+    }
+
     /// The configuration file for the program, with the ports that it shall take.
     pub fn config_file(&self, http: SocketAddr, door: SocketAddr) -> PathBuf {
         let Config { data_dir, database, limits, .. } = &self.config;
-        let Limits { gateways, handshakes, handshakes_per_address, .. } = limits;
         let text = format!(
             "data_dir = {:?}\ndatabase = {:?}\n[http]\nlisten = \"{http}\"\n[mqtt]\nlisten = \"{door}\"\n\
-             [limits]\ngateways = {gateways}\nhandshakes = {handshakes}\n\
-             handshakes_per_address = {handshakes_per_address}\n",
+             [limits]\ngateways = {}\nhandshakes = {}\nhandshakes_per_address = {}\n\
+             gateway_bytes_per_s = {}\ngateway_packets_per_s = {}\ngateway_refusals_per_min = {}\n",
             data_dir.display().to_string(),
             database.clone().unwrap_or_default(),
+            limits.gateways,
+            limits.handshakes,
+            limits.handshakes_per_address,
+            limits.gateway_bytes_per_s,
+            limits.gateway_packets_per_s,
+            limits.gateway_refusals_per_min,
         );
         let path = data_dir.join("server.toml");
         std::fs::write(&path, text).unwrap();

@@ -1,10 +1,12 @@
 //! How a box becomes a gateway, keeps being one, and stops: tokens, certificates, revocation, commands.
 
+use futures_util::future::join_all;
 use jiff::SignedDuration;
 use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 use serde_json::{Value, json};
 use sitewarden_server::gateway::{command, store};
 use sitewarden_tests::database::{ENGINES, Engine};
+use sitewarden_tests::rows::all_rows;
 use sitewarden_tests::world::{PASSWORD, World};
 
 fn request(key: &KeyPair) -> String {
@@ -69,6 +71,26 @@ async fn a_token_admits_one_box_once(engine: Engine) {
     let last = new_token(&world, &id).await;
     world.app.clock.set(world.now() + SignedDuration::from_hours(24));
     assert_eq!(enrol(&world, &last, &key).await.0, 403, "a day is over");
+}
+
+async fn two_boxes_with_one_token_are_one_gateway(engine: Engine) {
+    let (world, id, token) = on_paper(engine).await;
+    // What is at rest is no token.
+    let secret = &token[4..47];
+    let rows = all_rows(&world.app.db, engine).await;
+    assert!(rows.iter().any(|row| row.starts_with("enrol_token ")));
+    assert!(!rows.iter().any(|row| row.contains(secret)), "the token lies in the database");
+    let keys: Vec<KeyPair> = (0..4).map(|_| KeyPair::generate().unwrap()).collect();
+    let answers = join_all(keys.iter().map(|key| enrol(&world, &token, key))).await;
+    let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|(status, _)| *status == 200);
+    assert_eq!((won.len(), won[0].1["gateway_id"].as_str()), (1, Some(id.as_str())));
+    assert!(
+        lost.iter()
+            .all(|(status, answer)| (*status, &answer["error"]["code"]) == (403, &json!("wrong_token")))
+    );
+    let rows = all_rows(&world.app.db, engine).await;
+    let enrolled = rows.iter().filter(|row| row.starts_with("audit ") && row.contains("gateway.enrol"));
+    assert_eq!(enrolled.count(), 1);
 }
 
 async fn guessing_is_slowed_down(engine: Engine) {
@@ -183,6 +205,7 @@ macro_rules! on_both {
 
 on_both! {
     a_token_admits_one_box_once
+    two_boxes_with_one_token_are_one_gateway
     guessing_is_slowed_down
     an_expired_certificate_renews_unless_it_was_revoked
     a_command_is_signed_asked_once_and_ends

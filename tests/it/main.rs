@@ -7,6 +7,7 @@ mod broker;
 mod database;
 mod deploy;
 mod first_light;
+mod fuzz;
 mod gate;
 mod gateway;
 mod ingest;

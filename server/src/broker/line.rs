@@ -47,7 +47,7 @@ pub(super) struct Turn {
 impl Line {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            all: Arc::new(Semaphore::new(limits.gateways)),
+            all: Arc::new(Semaphore::new(limits.gateways + limits.handshakes)),
             handshakes: Arc::new(Semaphore::new(limits.handshakes)),
             addresses: Arc::default(),
             limits: *limits,
@@ -62,7 +62,7 @@ impl Line {
             count: 0,
             handshakes: Arc::new(Semaphore::new(self.limits.handshakes_per_address)),
         });
-        if address.count >= self.limits.gateways.div_ceil(2) {
+        if address.count >= (self.limits.gateways + self.limits.handshakes).div_ceil(2) {
             return Err(Refusal::TooManyFromAddress);
         }
         address.count += 1;
@@ -107,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn turns_come_in_order_and_an_address_has_half_of_the_line() {
-        let limits = Limits { gateways: 6, handshakes: 2, handshakes_per_address: 1, ..Limits::default() };
+        let limits = Limits { gateways: 4, handshakes: 2, handshakes_per_address: 1, ..Limits::default() };
         let line = Line::new(&limits);
         let (one, two) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
         let first = line.enter(one).unwrap().come().await.unwrap();

@@ -148,7 +148,7 @@ impl<'d> Link<'d> {
     }
 
     async fn connect(&mut self) -> Result<Greeting, Refusal> {
-        let deadline = Instant::now() + CONNECT_LIMIT;
+        let deadline = Instant::now() + CONNECT_LIMIT.min(self.packet_limit());
         let packet = loop {
             if let Some(packet) = codec::next(&mut self.incoming, CONNECT_MAX)? {
                 break packet;
@@ -174,7 +174,7 @@ impl<'d> Link<'d> {
         self.welcome(&talk.greeting)?;
         // Section 3.1.2.10: one and a half times the keep-alive.
         let silence_limit = Duration::from_millis(u64::from(talk.greeting.keep_alive_s) * 1500);
-        let packet_limit = Duration::from_secs(self.door.limits.packet_s.into());
+        let packet_limit = self.packet_limit();
         let mut heard = Instant::now();
         // When the packet began that is not whole yet, and until when this gateway is not read.
         let (mut began, mut resume) = (heard, None);
@@ -221,6 +221,10 @@ impl<'d> Link<'d> {
                 },
             }
         }
+    }
+
+    fn packet_limit(&self) -> Duration {
+        Duration::from_secs(self.door.limits.packet_s.into())
     }
 
     /// Waits for more bytes. The buffer grows with what comes, not with what a packet claims to be.

@@ -64,10 +64,15 @@ impl Site {
 
     /// A certificate of some authority.
     pub fn stranger(&self, ca: &Ca, id: &str) -> Badge {
+        self.issued(ca, id, now())
+    }
+
+    /// A certificate whose life begins then.
+    pub fn issued(&self, ca: &Ca, id: &str, at: Timestamp) -> Badge {
         let id: GatewayId = id.parse().unwrap();
         let key = KeyPair::generate().unwrap();
         let csr = CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
-        let issued = ca.sign_gateway(&csr, &id, now()).unwrap();
+        let issued = ca.sign_gateway(&csr, &id, at).unwrap();
         let put = |name: String, text: &str| {
             let path = self.folder.path().join(name);
             std::fs::write(&path, text).unwrap();

@@ -1,6 +1,5 @@
 //! An honest gateway in bad company is heard in time.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sitewarden_server::config::Limits;
@@ -19,7 +18,7 @@ const ROUNDS: usize = 3;
 /// 500 idle TLS connections, one gateway flooding, one sending garbage: another gateway's report is committed
 /// within 1 s throughout.
 async fn a_report_is_committed_within_a_second_in_bad_company(engine: Engine) {
-    allow_many_sockets();
+    super::allow_many_sockets();
     let fleet = Fleet::enrolled(engine, IDLE + 3, Limits::default()).await;
     let server = fleet.serve().await;
     let crowd = Crowd::gather(server.door, &fleet.passes[1..]).await;
@@ -42,13 +41,6 @@ async fn a_report_is_committed_within_a_second_in_bad_company(engine: Engine) {
     assert!(flooded > 0, "nobody flooded");
     assert!(worst.last().is_some_and(|worst| *worst < LIMIT), "{worst:?} with a flood of {flooded} packets");
     println!("worst of {REPORTS} by round: {worst:?}, with a flood of {flooded} packets");
-}
-
-/// Both ends of every connection lie in this process.
-fn allow_many_sockets() {
-    let own = std::process::id().to_string();
-    let done = Command::new("prlimit").args(["--pid", &own, "--nofile=4096:"]).status();
-    assert!(done.is_ok_and(|done| done.success()), "prlimit of util-linux");
 }
 
 stories_in_parallel![a_report_is_committed_within_a_second_in_bad_company];

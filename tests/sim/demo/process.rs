@@ -70,6 +70,14 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
+    /// The memory that it has in use, kB (`VmRSS` of proc(5)); 0 when it has ended.
+    pub fn resident_kb(&self) -> u64 {
+        let status =
+            self.child.id().and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok());
+        let line = status.as_deref().and_then(|text| text.lines().find(|line| line.starts_with("VmRSS:")));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or_default()
+    }
+
     /// Waits for its end.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
         Ok(self.child.wait().await?)
