@@ -48,8 +48,9 @@ async fn what_stands_is_told_again_and_what_is_over_is_closed(engine: Engine) {
     let states =
         [w.state("cam-1").await, w.state("cam-2").await, w.state("cam-3").await, w.state("cam-4").await];
     assert_eq!(states, ["ok", "down", "ok", "down"]);
-    w.pager.expect("li.wei", &["#1001", "over", "cam-1"]);
+    // What stands is told first, then what is quiet.
     w.pager.expect("li.wei", &["#1003", "cam-2"]);
+    w.pager.expect("li.wei", &["#1001", "over", "cam-1"]);
     w.pager.expect_nothing_else();
     assert_eq!(open(&w).await, ["cam-2", "cam-4"]);
     let mut conn = w.app.db.read().await.unwrap();
