@@ -53,6 +53,25 @@ pub fn rules(keep: &Retention) -> Vec<Rule> {
         rule("record_gap", "gateway_id, epoch, from_seq", "received_at", "1 = 1", days(keep.events_days)),
         rule("audit", "id", "at", "1 = 1", days(keep.audit_days)),
         rule("command", "id", "expires_at", "1 = 1", days(keep.pages_days)),
+        // A ticket's record says who was paged when; how each attempt went is for those who run this server. Of a
+        // ticket that stands nothing goes: its people are still to be told that it is over.
+        rule(
+            "page_attempt",
+            "page_id, attempt",
+            "at",
+            "EXISTS (SELECT 1 FROM page p JOIN ticket t ON t.id = p.ticket_id WHERE p.id = page_attempt.page_id \
+             AND p.state IN ('sent', 'failed', 'withheld') AND t.state = 'closed')",
+            days(keep.pages_days),
+        ),
+        rule(
+            "page",
+            "id",
+            "created_at",
+            "state IN ('sent', 'failed', 'withheld') \
+             AND EXISTS (SELECT 1 FROM ticket t WHERE t.id = page.ticket_id AND t.state = 'closed') \
+             AND NOT EXISTS (SELECT 1 FROM page_attempt a WHERE a.page_id = page.id)",
+            days(keep.pages_days),
+        ),
         rule("login_session", "token_hash", "expires_at", "1 = 1", 0),
         rule("enrol_token", "token_hash", "expires_at", "1 = 1", days(30)),
     ]

@@ -5,6 +5,7 @@ mod cut;
 mod page;
 mod replay;
 mod restore;
+mod retention;
 mod ticket;
 mod trouble;
 mod wire;

@@ -3,6 +3,4 @@ ALTER TABLE gateway ADD COLUMN queue_oldest_at BIGINT;
 ALTER TABLE gateway ADD COLUMN refused_packets BIGINT;
 -- Since when a gateway's clock is further off than the limit; NULL = it is right.
 ALTER TABLE gateway ADD COLUMN clock_wrong_at BIGINT;
--- When the newest record of an epoch was committed: a replay that moves holds its pages back, one that stands does not.
-ALTER TABLE gateway_epoch ADD COLUMN moved_at BIGINT;
 CREATE INDEX record_gap_by_time ON record_gap(gateway_id, received_at);
