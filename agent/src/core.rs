@@ -104,7 +104,7 @@ impl Core {
             stats: Stats::default(),
         };
         core.wake_records(now, kept.samples, kept.standing);
-        core.wake_config(now, kept.config, kept.trial);
+        core.wake_config(now, kept.config, kept.trial, kept.failed);
         core.wake_orders(now);
         core
     }
@@ -243,6 +243,26 @@ impl Core {
     pub fn handle_appended(&mut self, head: u64) {
         self.session.committed(head);
         self.read_more();
+    }
+
+    /// The queue is another one now: what was not yet sent has the numbers from 1 to `head` in it.
+    pub fn handle_replaced(&mut self, now: Timestamp, epoch: u64, head: u64) {
+        self.session.replaced(epoch, 1, head);
+        self.last_seq = head;
+        self.restated = 0;
+        for record in &mut self.batch.records {
+            self.last_seq += 1;
+            (record.seq, record.last) = (self.last_seq, self.last_seq);
+        }
+        self.is_reading = false;
+        self.beat_at = self.beat_at.map(|_| now);
+        self.read_more();
+    }
+
+    /// Whether the server has everything that is committed.
+    pub fn is_drained(&self) -> bool {
+        let (tail, head) = self.session.range();
+        tail > head
     }
 
     /// Records that were asked for, in order of their numbers; empty if there are none.

@@ -35,18 +35,20 @@ pub fn make_data_dir(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Makes sure that no other agent uses the data folder, for as long as the returned file is open: two agents
-/// with one queue and one identity would take numbers and connections from each other.
-pub fn lock_data_dir(path: &Path) -> anyhow::Result<std::fs::File> {
+/// with one queue and one identity would take numbers and connections from each other. On a disk that takes
+/// nothing and holds no lock yet there is none.
+pub fn lock_data_dir(path: &Path) -> anyhow::Result<Option<std::fs::File>> {
     let path = path.join("lock");
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(|| format!("cannot open {}", path.display()))?;
+    let made = std::fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = match made.or_else(|_| std::fs::File::open(&path)) {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "the data folder cannot be locked");
+            return Ok(None);
+        }
+    };
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Some(file)),
         Err(std::fs::TryLockError::WouldBlock) => {
             bail!(
                 "another agent already runs on {}: stop it, or give this one a `data_dir` of its own",

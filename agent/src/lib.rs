@@ -16,6 +16,7 @@ pub mod schedule;
 pub mod seal;
 pub mod session;
 pub mod spool;
+pub mod store;
 pub mod sweep;
 pub mod timeline;
 pub mod tls;

@@ -1,4 +1,5 @@
-//! Tells systemd that the agent is ready and alive (sd_notify(3)), if it asked to be told.
+//! Tells systemd that the agent is ready and alive (sd_notify(3)), if it asked to be told. The word comes from
+//! the main loop itself, which waits for its disk: when either hangs, systemd hears nothing and starts it anew.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};

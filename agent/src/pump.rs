@@ -6,7 +6,7 @@ use sitewarden_proto::id::DeviceId;
 use sitewarden_proto::topic::Up;
 
 use crate::core::{Command, Core};
-use crate::spool::Spool;
+use crate::store::{Change, Store};
 
 /// What is left to do outside.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Pump {
     /// The mind.
     pub core: Core,
     /// Its memory.
-    pub spool: Spool,
+    pub store: Store,
 }
 
 impl Pump {
@@ -51,33 +51,46 @@ impl Pump {
                 Command::RunCheck { device, check } => effects.push(Effect::RunCheck { device, check }),
                 Command::Send { up, bytes } => effects.push(Effect::Send { up, bytes }),
                 Command::Heard { offset_ms } => {
-                    self.spool.put_line(now, Some(offset_ms), None).await?;
+                    self.store.put_line(now, Some(offset_ms), None).await?;
                     effects.push(Effect::Heard { offset_ms });
                 }
                 Command::Refuse { from, to } => {
-                    self.spool.refuse(from, to).await?;
+                    self.store.refuse(from, to).await?;
                     self.tell_size();
                 }
                 Command::Append(batch) => {
-                    let head = self.spool.append(&batch).await?;
+                    let head = self.store.append(&batch).await?;
                     self.tell_size();
-                    self.core.handle_appended(head);
+                    if let Some(head) = head {
+                        self.core.handle_appended(head);
+                    }
                 }
                 Command::Read { from } => {
-                    let records = self.spool.read(from).await?;
+                    let records = self.store.read(from).await?;
                     self.core.handle_records(now, &records);
                 }
                 Command::Delete { upto } => {
-                    self.spool.delete(upto).await?;
+                    self.store.delete(upto).await?;
                     self.tell_size();
                 }
-                Command::NewEpoch { epoch } => self.spool.new_epoch(epoch).await?,
+                Command::NewEpoch { epoch } => self.store.new_epoch(epoch).await?,
             }
         }
         Ok(effects)
     }
 
+    /// Tries a disk that took nothing again.
+    pub async fn look_after_disk(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        match self.store.retry(now, self.core.is_drained()).await? {
+            Change::None => {}
+            Change::Committed(head) => self.core.handle_appended(head),
+            Change::Replaced { epoch, head } => self.core.handle_replaced(now, epoch, head),
+        }
+        self.tell_size();
+        Ok(())
+    }
+
     fn tell_size(&mut self) {
-        self.core.handle_queue(self.spool.size());
+        self.core.handle_queue(self.store.size());
     }
 }

@@ -13,24 +13,27 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::clock::{Boot, Clock};
+use crate::clock::{Boot, Clock, after};
 use crate::config::{Check, Config};
-use crate::core::{Core, Setup};
+use crate::core::{Core, Kept, Setup};
 use crate::enrol::Enrolment;
 use crate::files::{lock_data_dir, make_data_dir};
 use crate::notify::Notify;
 use crate::probe::{self, Context, Outcome, OutcomeState};
 use crate::pump::{Effect, Pump};
 use crate::seal::Seal;
-use crate::spool::{Spool, random_epoch};
-use crate::uplink::{self, Event, Link};
+use crate::spool::random_epoch;
+use crate::store::Store;
+use crate::uplink::{self, Event, Link, Refused};
 
 /// Events of the connection that may wait.
 const EVENTS: usize = 64;
 /// Watchdog, stored time and renewal are looked after this often, unless systemd wants to hear more.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
 const STORE_TIME_S: i64 = 600;
-const RENEW_EVERY_S: i64 = 6 * 3600;
+/// A renewal that failed is tried again after a pause that doubles up to this.
+const RENEW_PAUSE_MAX: Duration = Duration::from_hours(6);
+const RENEW_PAUSE_MIN: Duration = Duration::from_mins(1);
 /// How long the last words may take to get out.
 const FAREWELL: Duration = Duration::from_secs(2);
 const QUEUE: &str = "queue.db";
@@ -42,13 +45,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let enrolment = Enrolment::load(&config.data_dir)?;
     let clock = Clock::system();
     let seal = Seal::load_or_create(&config.data_dir)?;
-    let mut spool = Spool::open(&config.data_dir.join(QUEUE), seal, config.queue, clock.steady()).await?;
-    let line = spool.begin_line(&Boot::current(), clock.steady()).await?;
+    let mut store = Store::open(&config.data_dir.join(QUEUE), seal, config.queue, clock.steady()).await?;
+    let line = store.begin_line(&Boot::current(), clock.steady()).await?;
     clock.begin(line.at, line.floor);
     if let Some(offset_ms) = line.clocks.offset_ms {
         clock.heard(offset_ms);
     }
-    let kept = spool.kept(line.clocks).await?;
+    let failed = store.count_trial().await?;
+    let kept = Kept { failed, ..store.kept(line.clocks).await? };
     let heartbeat_s = u64::from(enrolment.server.heartbeat_s.max(5));
     let setup = Setup {
         gateway: enrolment.server.gateway_id.clone(),
@@ -59,10 +63,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         spare_epoch: random_epoch(),
         kept,
     };
-    tracing::info!(gateway = %setup.gateway, queued = spool.size().records, "the agent begins");
+    tracing::info!(gateway = %setup.gateway, queued = store.size().records, "the agent begins");
     let core = Core::new(clock.steady(), setup);
     let context = Arc::new(Context::new(clock.clone(), config.concurrent_probes)?);
     let notify = Notify::from_env();
+    let nudge = Arc::new(tokio::sync::Notify::new());
     let (sender, events) = mpsc::channel(EVENTS);
     let mut background = JoinSet::new();
     let settings = uplink::Settings {
@@ -70,11 +75,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         address: config.server.clone(),
         keep_alive: config.keep_alive,
         clock: clock.clone(),
+        nudge: Arc::clone(&nudge),
     };
     background.spawn(uplink::run(settings, sender).map(|()| Ended::Uplink));
     notify.ready();
     let mut running = Running {
-        pump: Pump { core, spool },
+        pump: Pump { core, store },
         link: None,
         probes: JoinSet::new(),
         context,
@@ -82,7 +88,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         enrolment,
         background,
         stored_at: Timestamp::MIN,
-        renewed_at: Timestamp::MIN,
+        renewal: Renewal::default(),
+        nudge,
     };
     let result = running.turn(events, &notify).await;
     notify.stopping();
@@ -108,7 +115,33 @@ struct Running {
     /// The uplink, and a renewal now and then.
     background: JoinSet<Ended>,
     stored_at: Timestamp,
-    renewed_at: Timestamp,
+    renewal: Renewal,
+    /// Has the uplink connect at once.
+    nudge: Arc<tokio::sync::Notify>,
+}
+
+/// When the certificate is renewed next.
+#[derive(Debug, Default)]
+struct Renewal {
+    is_running: bool,
+    failures: u32,
+    /// Not before.
+    rests_until: Option<Timestamp>,
+    /// The server says that the certificate has expired, and it knows the time better than we do.
+    is_expired: bool,
+}
+
+impl Renewal {
+    fn failed(&mut self, now: Timestamp) {
+        let pause = (RENEW_PAUSE_MIN * 2_u32.pow(self.failures.min(9))).min(RENEW_PAUSE_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.is_running = false;
+        self.rests_until = Some(after(now, pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)));
+    }
+
+    fn may_run(&self, now: Timestamp) -> bool {
+        !self.is_running && self.rests_until.is_none_or(|at| at <= now)
+    }
 }
 
 impl Running {
@@ -127,20 +160,38 @@ impl Running {
                 _ = interrupt.recv() => return Ok(()),
                 event = events.recv() => {
                     self.happened(event.context("the uplink ended by itself")?);
+                    self.renew_if_due();
                 }
                 Some(done) = self.probes.join_next() => {
                     let (device, check, outcome) = done.context("a probe was lost")?;
                     self.pump.core.handle_outcome(self.clock.steady(), &device, &check, outcome);
                 }
+                Some(ended) = self.background.join_next() => self.ended(ended?)?,
                 () = tokio::time::sleep(due) => self.pump.core.handle_timeout(self.clock.steady()),
                 _ = housekeeping.tick() => {
-                    notify.alive();
                     self.look_at_the_clock();
                     self.pump.core.handle_timeout(self.clock.steady());
                     self.keep_house().await?;
+                    // What this should do is on disk before we say that we live.
+                    self.settle().await?;
+                    notify.alive();
                 }
             }
         }
+    }
+
+    fn ended(&mut self, ended: Ended) -> anyhow::Result<()> {
+        match ended {
+            // The renewed certificate proves itself on a connection of its own.
+            Ended::Renewed => {
+                self.renewal = Renewal::default();
+                self.link.iter().for_each(Link::close);
+                self.nudge.notify_one();
+            }
+            Ended::NotRenewed => self.renewal.failed(self.clock.steady()),
+            Ended::Uplink => anyhow::bail!("the uplink ended by itself"),
+        }
+        Ok(())
     }
 
     /// Lets the core's wishes come true.
@@ -200,8 +251,9 @@ impl Running {
                 core.handle_connected(now, session_id);
             }
             Event::Packet(down, bytes) => core.handle_packet(now, down, &bytes),
-            Event::Disconnected { reason } => {
+            Event::Disconnected { reason, refused } => {
                 tracing::warn!(reason, "not connected; records wait on disk");
+                self.renewal.is_expired |= refused == Some(Refused::Expired);
                 self.link = None;
                 core.handle_disconnected(now);
             }
@@ -209,23 +261,23 @@ impl Running {
     }
 
     async fn keep_house(&mut self) -> anyhow::Result<()> {
-        while let Some(ended) = self.background.try_join_next() {
-            match ended? {
-                // The renewed certificate proves itself on a connection of its own.
-                Ended::Renewed => self.link.iter().for_each(Link::close),
-                Ended::Uplink | Ended::NotRenewed => {}
-            }
-        }
+        self.pump.look_after_disk(self.clock.steady()).await?;
         let now = self.clock.now();
         if (now.as_second() - self.stored_at.as_second()).abs() >= STORE_TIME_S {
             self.stored_at = now;
             self.store_time().await?;
         }
-        if now.as_second() - self.renewed_at.as_second() < RENEW_EVERY_S || self.clock.is_guess() {
-            return Ok(());
-        }
-        self.renewed_at = now;
-        if self.enrolment.is_renewal_due(now).unwrap_or(false) {
+        self.renew_if_due();
+        Ok(())
+    }
+
+    fn renew_if_due(&mut self) {
+        let steady = self.clock.steady();
+        let is_due = |now| self.enrolment.is_renewal_due(now).unwrap_or(false);
+        // What a guessed time says of a certificate's life is only a guess.
+        let wanted = self.renewal.is_expired || (!self.clock.is_guess() && is_due(self.clock.now()));
+        if wanted && self.renewal.may_run(steady) {
+            self.renewal.is_running = true;
             let enrolment = self.enrolment.clone();
             self.background.spawn(async move {
                 match enrolment.renew().await {
@@ -240,7 +292,6 @@ impl Running {
                 }
             });
         }
-        Ok(())
     }
 
     /// For a boot that comes up in 1970, and to know later how right this boot's time line was.
@@ -248,8 +299,8 @@ impl Running {
         let (steady, wall) = (self.clock.steady(), self.clock.wall());
         let shift_ms = wall.as_millisecond() - steady.as_millisecond();
         let plausible = (!self.clock.is_guess()).then_some(shift_ms);
-        self.pump.spool.put_line(steady, None, plausible).await?;
-        self.pump.spool.put_time(self.clock.now()).await
+        self.pump.store.put_line(steady, None, plausible).await?;
+        self.pump.store.put_time(self.clock.now()).await
     }
 
     /// Leaves in order: what is open goes to disk, the server hears that we go.
@@ -263,7 +314,7 @@ impl Running {
             let _ = tokio::time::timeout(FAREWELL, self.background.join_next()).await;
         }
         tracing::info!("the agent ends");
-        self.pump.spool.close().await
+        self.pump.store.close().await
     }
 }
 

@@ -3,6 +3,7 @@
 //! A copied queue alone, or a disk image without the key, tells nothing.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, ensure};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -11,8 +12,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 /// Name of the key's file in the data folder.
 const FILE: &str = "seal.key";
 
-/// Seals and opens.
-pub struct Seal(LessSafeKey);
+/// Seals and opens. Clones share the key.
+#[derive(Clone)]
+pub struct Seal(Arc<LessSafeKey>);
 
 impl std::fmt::Debug for Seal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,7 +45,7 @@ impl Seal {
     pub fn new(key: &[u8]) -> anyhow::Result<Self> {
         let key =
             UnboundKey::new(&CHACHA20_POLY1305, key).map_err(|_| anyhow!("the key has a wrong length"))?;
-        Ok(Self(LessSafeKey::new(key)))
+        Ok(Self(Arc::new(LessSafeKey::new(key))))
     }
 
     /// Nonce and sealed text.

@@ -94,6 +94,11 @@ pub struct Session {
     /// The next record is of an earlier clock, and the server has not told the time yet.
     awaits_time: bool,
     refused: Option<Refused>,
+    /// The newest record that was in the queue when the program woke up.
+    woken: u64,
+    /// The server has said how far it is in this epoch. Until then nothing that was written since is sent:
+    /// a queue that lost its end, or an old copy, would give out numbers that the server already knows.
+    is_confirmed: bool,
     /// Up to here records travel alone, so that a refusal names one of them.
     alone_upto: u64,
 }
@@ -135,6 +140,8 @@ impl Session {
             resent: None,
             awaits_time: false,
             refused: None,
+            woken: head,
+            is_confirmed: false,
             alone_upto: 0,
         }
     }
@@ -180,6 +187,8 @@ impl Session {
     pub fn renumbered(&mut self, epoch: u64) {
         self.epoch = epoch;
         (self.refused, self.alone_upto) = (None, 0);
+        // Nobody else has ever spoken in a new epoch.
+        self.is_confirmed = true;
         self.begin_at(self.tail);
     }
 
@@ -202,7 +211,11 @@ impl Session {
     /// From which number records should be read now, if any can be sent.
     pub fn wants(&self) -> Option<u64> {
         let is_up = self.link != Link::Down && !self.awaits_time;
-        (is_up && self.next <= self.head && self.in_flight.len() < WINDOW).then_some(self.next)
+        (is_up && self.next <= self.sendable() && self.in_flight.len() < WINDOW).then_some(self.next)
+    }
+
+    fn sendable(&self) -> u64 {
+        if self.is_confirmed { self.head } else { self.head.min(self.woken) }
     }
 
     /// Packs records that were read from [`Session::wants`] on, as many as the window allows. An envelope holds
@@ -211,7 +224,7 @@ impl Session {
         let mut envelopes = Vec::new();
         let Link::Up { session_id } = self.link else { return envelopes };
         let records: Vec<&Record> =
-            records.iter().filter(|r| r.last >= self.next && r.seq <= self.head).collect();
+            records.iter().filter(|r| r.last >= self.next && r.seq <= self.sendable()).collect();
         let mut rest = records.as_slice();
         while let Some(first) = rest.first()
             && self.in_flight.len() < WINDOW
@@ -253,8 +266,12 @@ impl Session {
         if ack.epoch != self.epoch {
             return Acked::default();
         }
-        if ack.upto > self.head {
-            return Acked { is_ahead: true, ..Acked::default() };
+        let is_first = !std::mem::replace(&mut self.is_confirmed, true);
+        if ack.upto > self.head || (is_first && ack.upto > self.woken) {
+            // What we woke up with is older than what the server has.
+            let delete_upto = (self.woken >= self.tail).then_some(self.woken);
+            self.tail = self.tail.max(self.woken + 1);
+            return Acked { is_ahead: true, delete_upto, ..Acked::default() };
         }
         let mut acked = Acked::default();
         if ack.upto >= self.tail {

@@ -7,6 +7,7 @@
 
 mod bounds;
 mod clocks;
+mod memory;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jiff::Timestamp;
+use prost::Message;
+use sitewarden_proto::wire::{Gap, gap};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, Row};
 
@@ -28,6 +31,7 @@ use crate::session::{Record, RecordKind};
 use crate::timeline::Clocks;
 
 pub use clocks::Line;
+pub use memory::takes_nothing;
 
 /// Records handed out by one read.
 const READ_RECORDS: i64 = 2_000;
@@ -38,19 +42,22 @@ const JOURNAL_DAYS: i64 = 7;
 
 const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, last INTEGER NOT NULL, kind INTEGER NOT NULL, \
-     at_ms INTEGER NOT NULL, bytes BLOB NOT NULL, clock INTEGER NOT NULL DEFAULT 0)",
+     at_ms INTEGER NOT NULL, bytes BLOB NOT NULL, clock INTEGER NOT NULL DEFAULT 0, sum INTEGER)",
     "CREATE INDEX IF NOT EXISTS record_by_kind ON record (kind, seq)",
     "CREATE TABLE IF NOT EXISTS sample (at_ms INTEGER NOT NULL, body TEXT NOT NULL, \
      clock INTEGER NOT NULL DEFAULT 0)",
     clocks::TABLE,
-    "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, number INTEGER NOT NULL, body BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, number INTEGER NOT NULL, body BLOB NOT NULL, \
+     sum INTEGER)",
     "CREATE TABLE IF NOT EXISTS journal (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, is_final INTEGER NOT NULL)",
 ];
 
 /// What the file of an earlier release lacks.
-const ADDED: &[(&str, &str)] = &[
-    ("record", "ALTER TABLE record ADD COLUMN clock INTEGER NOT NULL DEFAULT 0"),
-    ("sample", "ALTER TABLE sample ADD COLUMN clock INTEGER NOT NULL DEFAULT 0"),
+const ADDED: &[(&str, &str, &str)] = &[
+    ("record", "clock", "ALTER TABLE record ADD COLUMN clock INTEGER NOT NULL DEFAULT 0"),
+    ("record", "sum", "ALTER TABLE record ADD COLUMN sum INTEGER"),
+    ("sample", "clock", "ALTER TABLE sample ADD COLUMN clock INTEGER NOT NULL DEFAULT 0"),
+    ("kept", "sum", "ALTER TABLE kept ADD COLUMN sum INTEGER"),
 ];
 
 /// The queue on disk.
@@ -68,10 +75,12 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Opens the queue, or makes it; whatever state the file is in, there is a queue afterwards.
+    /// Opens the queue, or makes it; whatever state the file is in, there is a queue afterwards. Fails when the
+    /// disk takes nothing.
     pub async fn open(path: &Path, seal: Seal, bounds: Queue, now: Timestamp) -> anyhow::Result<Self> {
         match Self::open_sound(path).await {
             Ok(db) => Self::begin(path, db, seal, bounds).await,
+            Err(error) if takes_nothing(&error) => Err(error),
             Err(error) => {
                 tracing::error!(%error, path = %path.display(), "the queue is damaged, taking over what can be read");
                 repair::replace(path, seal, bounds, now).await
@@ -113,11 +122,14 @@ impl Spool {
         for statement in SCHEMA {
             sqlx::query(*statement).execute(&mut db).await?;
         }
-        for (table, statement) in ADDED {
-            let known = "SELECT 1 FROM pragma_table_info($1) WHERE name = 'clock'";
-            if sqlx::query(known).bind(*table).fetch_optional(&mut db).await?.is_none() {
+        for (table, column, statement) in ADDED {
+            let known = "SELECT 1 FROM pragma_table_info($1) WHERE name = $2";
+            if sqlx::query(known).bind(*table).bind(*column).fetch_optional(&mut db).await?.is_none() {
                 sqlx::query(*statement).execute(&mut db).await?;
             }
+        }
+        for name in ["epoch", "head"] {
+            anyhow::ensure!(is_intact(&mut db, name).await?, "the {name} of the queue's numbers is damaged");
         }
         Ok(db)
     }
@@ -146,7 +158,7 @@ impl Spool {
         }
         let config = self.get_config("config").await?;
         let trial = self.get_config("trial").await?;
-        Ok(Kept { epoch, tail, head, clocks, samples, standing, config, trial, commands })
+        Ok(Kept { epoch, tail, head, clocks, samples, standing, config, trial, failed: None, commands })
     }
 
     /// Commits a batch in one transaction and keeps the bounds; returns the newest number.
@@ -217,7 +229,10 @@ impl Spool {
             self.size.records += 1;
             self.size.bytes += record.bytes.len() as u64;
         }
-        self.keep_bounds(batch.at_ms).await?;
+        // What was committed stays committed; the bounds are looked after with the next batch.
+        if let Err(error) = self.keep_bounds(batch.at_ms).await {
+            tracing::warn!(error = format!("{error:#}"), "the bounds of the queue could not be kept");
+        }
         self.size.oldest = self.oldest().await?;
         Ok(self.number("head").await?.unwrap_or(0) as u64)
     }
@@ -226,7 +241,7 @@ impl Spool {
     pub async fn read(&mut self, from: u64) -> anyhow::Result<Vec<Record>> {
         use futures_util::TryStreamExt;
         let mut rows = sqlx::query(
-            "SELECT seq, last, kind, at_ms, clock, bytes FROM record WHERE last >= $1 ORDER BY seq LIMIT $2",
+            "SELECT seq, last, kind, at_ms, clock, bytes, sum FROM record WHERE last >= $1 ORDER BY seq LIMIT $2",
         )
         .bind(from as i64)
         .bind(READ_RECORDS)
@@ -234,7 +249,7 @@ impl Spool {
         let mut records = Vec::new();
         let mut bytes = 0;
         while let Some(row) = rows.try_next().await? {
-            let record = record(&row)?;
+            let record = record(&row)?.unwrap_or_else(corrupt);
             bytes += record.bytes.len();
             records.push(record);
             if bytes >= READ_BYTES {
@@ -295,8 +310,11 @@ impl Spool {
     }
 
     async fn get(&mut self, name: &str) -> anyhow::Result<Option<(i64, Vec<u8>)>> {
-        let row = sqlx::query_as("SELECT number, body FROM kept WHERE name = $1").bind(name);
-        Ok(row.fetch_optional(&mut self.db).await?)
+        let row = sqlx::query_as("SELECT number, body, sum FROM kept WHERE name = $1").bind(name);
+        let row: Option<(i64, Vec<u8>, Option<i64>)> = row.fetch_optional(&mut self.db).await?;
+        let intact =
+            row.filter(|(number, body, sum)| sum.is_none_or(|sum| sum == checksum(&[*number], body)));
+        Ok(intact.map(|(number, body, _)| (number, body)))
     }
 
     async fn number(&mut self, name: &str) -> anyhow::Result<Option<i64>> {
@@ -321,15 +339,35 @@ impl Spool {
 
 async fn put(db: &mut SqliteConnection, name: &str, number: i64, body: &[u8]) -> anyhow::Result<()> {
     sqlx::query(
-        "INSERT INTO kept (name, number, body) VALUES ($1, $2, $3) \
-         ON CONFLICT (name) DO UPDATE SET number = excluded.number, body = excluded.body",
+        "INSERT INTO kept (name, number, body, sum) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (name) DO UPDATE SET number = excluded.number, body = excluded.body, sum = excluded.sum",
     )
     .bind(name)
     .bind(number)
     .bind(body)
+    .bind(checksum(&[number], body))
     .execute(db)
     .await?;
     Ok(())
+}
+
+async fn is_intact(db: &mut SqliteConnection, name: &str) -> anyhow::Result<bool> {
+    let row = sqlx::query_as("SELECT number, body, sum FROM kept WHERE name = $1").bind(name);
+    let row: Option<(i64, Vec<u8>, Option<i64>)> = row.fetch_optional(db).await?;
+    Ok(row.is_none_or(|(number, body, sum)| sum.is_none_or(|sum| sum == checksum(&[number], &body))))
+}
+
+/// FNV-1a, 64 bit: SQLite does not notice a flipped bit inside of a value.
+fn checksum(numbers: &[i64], body: &[u8]) -> i64 {
+    let numbers = numbers.iter().flat_map(|number| number.to_le_bytes());
+    let step = |sum: u64, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    numbers.chain(body.iter().copied()).fold(0xcbf2_9ce4_8422_2325, step) as i64
+}
+
+/// A gap where a record cannot be read.
+fn corrupt((seq, last): (u64, u64)) -> Record {
+    let gap = Gap { from_seq: seq, to_seq: last, reason: gap::Reason::Corrupt.into() };
+    Record { seq, last, kind: RecordKind::Gap, at_ms: 0, clock: 0, bytes: gap.encode_to_vec() }
 }
 
 /// A random epoch, never 0, that fits a signed column.
@@ -337,27 +375,38 @@ pub fn random_epoch() -> u64 {
     rand::random_range(1..=i64::MAX as u64)
 }
 
-fn record(row: &sqlx::sqlite::SqliteRow) -> anyhow::Result<Record> {
-    Ok(Record {
-        seq: row.try_get::<i64, _>(0)? as u64,
-        last: row.try_get::<i64, _>(1)? as u64,
-        kind: kind_of(row.try_get(2)?)?,
-        at_ms: row.try_get(3)?,
-        clock: row.try_get(4)?,
-        bytes: row.try_get(5)?,
-    })
+/// The record of a row, or the numbers of one that is not what was written.
+fn record(row: &sqlx::sqlite::SqliteRow) -> anyhow::Result<Result<Record, (u64, u64)>> {
+    let (seq, last): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let read = || {
+        let (kind, at_ms, clock) = (row.try_get(2)?, row.try_get(3)?, row.try_get::<i64, _>(4)?);
+        let (bytes, sum): (Vec<u8>, Option<i64>) = (row.try_get(5)?, row.try_get(6)?);
+        let is_intact = sum.is_none_or(|sum| sum == checksum(&[seq, last, kind, at_ms, clock], &bytes));
+        anyhow::ensure!(is_intact, "record {seq} is not what was written");
+        let (seq, last, clock) = (seq as u64, last as u64, u32::try_from(clock)?);
+        Ok(Record { seq, last, kind: kind_of(kind)?, at_ms, clock, bytes })
+    };
+    Ok(read().map_err(|error: anyhow::Error| {
+        tracing::error!(%error, "a record is lost; a gap says so");
+        (seq as u64, last as u64)
+    }))
 }
 
 async fn insert(db: &mut SqliteConnection, record: &Record) -> anyhow::Result<()> {
-    sqlx::query("INSERT INTO record (seq, last, kind, at_ms, clock, bytes) VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(record.seq as i64)
-        .bind(record.last as i64)
-        .bind(kind_number(record.kind))
-        .bind(record.at_ms)
-        .bind(i64::from(record.clock))
-        .bind(record.bytes.as_slice())
-        .execute(db)
-        .await?;
+    let (seq, last, clock) = (record.seq as i64, record.last as i64, i64::from(record.clock));
+    let kind = kind_number(record.kind);
+    sqlx::query(
+        "INSERT INTO record (seq, last, kind, at_ms, clock, bytes, sum) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(seq)
+    .bind(last)
+    .bind(kind)
+    .bind(record.at_ms)
+    .bind(clock)
+    .bind(record.bytes.as_slice())
+    .bind(checksum(&[seq, last, kind, record.at_ms, clock], &record.bytes))
+    .execute(db)
+    .await?;
     Ok(())
 }
 

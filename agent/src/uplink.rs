@@ -5,17 +5,20 @@
 //! reconnection, or drops it, as the server pleases, and neither is wanted. Its other defaults that do not
 //! serve are changed here: packet sizes, packets in flight, time-outs, and a pause between attempts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Filter, LastWill, Packet};
-use rumqttc::v5::{AsyncClient, Event as Polled, EventLoop, MqttOptions};
+use rumqttc::v5::{
+    AsyncClient, ConnectionError, Event as Polled, EventLoop, MqttOptions, StateError, mqttbytes,
+};
 use rumqttc::{TlsConfiguration, Transport};
 use sitewarden_proto::id::GatewayId;
 use sitewarden_proto::limits::{IN_FLIGHT_MAX, PACKET_MAX};
 use sitewarden_proto::topic::{Down, Up};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -29,6 +32,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 const OUTBOX: usize = 64;
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_mins(5);
+/// The same after the server said that this gateway may not speak: asking again soon is no use.
+const REFUSED_MIN: Duration = Duration::from_mins(1);
+const REFUSED_MAX: Duration = Duration::from_hours(1);
 /// A connection that stood for so long begins the pauses anew.
 const STEADY_S: i64 = 60;
 
@@ -55,7 +61,20 @@ pub enum Event {
     Disconnected {
         /// Why, for the log.
         reason: String,
+        /// Whether the server refused this gateway.
+        refused: Option<Refused>,
     },
+}
+
+/// Why the server does not want to speak with us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Our certificate has expired, says its clock: renew it.
+    #[error("our certificate has expired")]
+    Expired,
+    /// It was revoked, or the server does not know this gateway.
+    #[error("this gateway was revoked, or enrolled again on another machine; enrol it with a new token")]
+    NotAdmitted,
 }
 
 /// To send over a connection.
@@ -81,6 +100,8 @@ impl Link {
 pub struct Settings {
     /// Certificate, authority, address.
     pub enrolment: Enrolment,
+    /// Ends a pause at once.
+    pub nudge: Arc<Notify>,
     /// Overrides the address of the enrolment, host:port.
     pub address: Option<String>,
     /// MQTT keep-alive.
@@ -99,27 +120,35 @@ pub async fn run(settings: Settings, events: mpsc::Sender<Event>) {
             Ok(identity) => (identity.is_next, session(&settings, &identity, &events).await),
             Err(error) => (false, Err(error)),
         };
-        let reason = match ended {
-            Ok(()) => return,
-            Err(error) => format!("{error:#}"),
+        let Err(error) = ended else { return };
+        let refused = if tls::says_expired(&error) {
+            Some(Refused::Expired)
+        } else {
+            error.downcast_ref::<Refused>().copied()
         };
+        let reason = format!("{error:#}");
         // A renewed identity that does not serve is tried in turn with the one that did.
         next_failed = is_next && settings.enrolment.has_next();
         if settings.clock.steady().as_second() - started.as_second() >= STEADY_S {
             failures = 0;
         }
-        if events.send(Event::Disconnected { reason }).await.is_err() {
+        if events.send(Event::Disconnected { reason, refused }).await.is_err() {
             return;
         }
-        tokio::time::sleep(pause(failures, rand::random())).await;
-        failures = failures.saturating_add(1);
+        let pause = pause(failures, refused.is_some(), rand::random());
+        tokio::select! {
+            () = tokio::time::sleep(pause) => failures = failures.saturating_add(1),
+            () = settings.nudge.notified() => failures = 0,
+        }
     }
 }
 
-/// Full jitter: anything from a second to a bound that doubles up to five minutes.
-fn pause(failures: u32, chance: f64) -> Duration {
-    let bound = (PAUSE_MIN * 2_u32.pow(failures.min(9) + 1)).min(PAUSE_MAX);
-    PAUSE_MIN + bound.saturating_sub(PAUSE_MIN).mul_f64(chance.clamp(0.0, 1.0))
+/// Full jitter: anything from a second to a bound that doubles up to five minutes; after a refusal a minute and
+/// an hour.
+fn pause(failures: u32, is_refused: bool, chance: f64) -> Duration {
+    let (least, most) = if is_refused { (REFUSED_MIN, REFUSED_MAX) } else { (PAUSE_MIN, PAUSE_MAX) };
+    let bound = (least * 2_u32.pow(failures.min(9) + 1)).min(most);
+    least + bound.saturating_sub(least).mul_f64(chance.clamp(0.0, 1.0))
 }
 
 /// One connection from attempt to end; Ok when nobody listens any more.
@@ -150,11 +179,14 @@ async fn session(
                 client.try_subscribe_many(filters).map_err(|_| anyhow!("cannot subscribe"))?;
                 continue;
             }
-            Packet::ConnAck(ack) => bail!("the server refused the connection: {:?}", ack.code),
+            Packet::ConnAck(ack) => return Err(refusal(ack.code)),
             Packet::SubAck(_) => {
                 if identity.is_next {
-                    enrolment.promote()?;
-                    tracing::info!("the renewed certificate is in use");
+                    // On a disk that takes nothing it stays where it is, and serves from there.
+                    match enrolment.promote() {
+                        Ok(()) => tracing::info!("the renewed certificate is in use"),
+                        Err(error) => tracing::warn!(error = format!("{error:#}"), "the renewed certificate"),
+                    }
                 }
                 Event::Connected {
                     session_id,
@@ -192,8 +224,20 @@ async fn session(
 
 async fn next(network: &mut EventLoop, limit: Duration) -> anyhow::Result<Polled> {
     match timeout(limit, network.poll()).await {
+        Ok(Err(ConnectionError::ConnectionRefused(code))) => Err(refusal(code)),
+        // This variant keeps its cause to itself, and TLS alerts come in it.
+        Ok(Err(ConnectionError::MqttState(StateError::Deserialization(mqttbytes::Error::Io(error))))) => {
+            Err(error.into())
+        }
         Ok(polled) => Ok(polled?),
         Err(_) => bail!("nothing was heard for two keep-alive times"),
+    }
+}
+
+fn refusal(code: ConnectReturnCode) -> anyhow::Error {
+    match code {
+        ConnectReturnCode::Banned | ConnectReturnCode::NotAuthorized => Refused::NotAdmitted.into(),
+        other => anyhow!("the server refused the connection: {other:?}"),
     }
 }
 
@@ -234,10 +278,11 @@ mod tests {
 
     #[test]
     fn pauses_grow_with_jitter_to_five_minutes() {
-        assert_eq!(pause(0, 0.0), PAUSE_MIN);
-        assert_eq!(pause(0, 1.0), Duration::from_secs(2));
-        assert_eq!(pause(3, 1.0), Duration::from_secs(16));
-        assert_eq!(pause(99, 1.0), PAUSE_MAX);
-        assert!(pause(99, 0.5) < PAUSE_MAX);
+        assert_eq!(pause(0, false, 0.0), PAUSE_MIN);
+        assert_eq!(pause(0, false, 1.0), Duration::from_secs(2));
+        assert_eq!(pause(3, false, 1.0), Duration::from_secs(16));
+        assert_eq!(pause(99, false, 1.0), PAUSE_MAX);
+        assert!(pause(99, false, 0.5) < PAUSE_MAX);
+        assert_eq!((pause(0, true, 0.0), pause(99, true, 1.0)), (REFUSED_MIN, REFUSED_MAX));
     }
 }

@@ -193,6 +193,11 @@ impl Gateway {
         packets
     }
 
+    /// How much the agent's mind holds: the length of its description.
+    pub fn mind(&self) -> usize {
+        format!("{:?}", self.core).len()
+    }
+
     /// How many records wait for the server.
     pub fn waiting(&self) -> usize {
         self.disk.waiting()

@@ -1,3 +1,7 @@
 //! Survival on the gateway: clocks, disks, certificates and lines as they are on site.
 
+mod certificate;
 mod clock;
+mod line;
+mod month;
+mod watchdog;

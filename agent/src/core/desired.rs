@@ -71,6 +71,7 @@ impl Core {
         now: Timestamp,
         good: Option<(u64, String)>,
         trial: Option<(u64, String)>,
+        failed: Option<u64>,
     ) {
         let parsed = |config: &(u64, String)| parse_devices(&config.1, NAME).ok();
         let mut devices = Vec::new();
@@ -87,6 +88,13 @@ impl Core {
             self.desired.trial = Some((now, trial.1));
         }
         self.apply_devices(now, devices);
+        if let Some(version) = failed {
+            self.desired.failed = Some(version);
+            tracing::error!(version, "the agent ended again and again with this configuration, went back");
+            let error = "the agent ended twice with it before it reached the server; \
+                         went back to the last good configuration";
+            self.report_config(now, version, Status::Reverted, error);
+        }
     }
 
     pub(super) fn handle_config(&mut self, now: Timestamp, config: &DesiredConfig) {

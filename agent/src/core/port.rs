@@ -50,6 +50,8 @@ pub struct Kept {
     pub config: Option<(u64, String)>,
     /// A newer one that has yet to prove itself.
     pub trial: Option<(u64, String)>,
+    /// One that ended the agent before it could, and is not tried again.
+    pub failed: Option<u64>,
     /// Commands seen, and whether they were answered for good.
     pub commands: BTreeMap<String, bool>,
 }
@@ -103,7 +105,7 @@ pub enum Command {
 }
 
 /// One transaction of the disk queue.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// New records.
     pub records: Vec<Record>,

@@ -375,6 +375,17 @@ fn a_configuration_that_loses_the_server_goes_back() {
 }
 
 #[test]
+fn a_configuration_that_ended_the_agent_is_reported_and_not_tried_again() {
+    let kept = Kept { epoch: 7, tail: 1, failed: Some(3), ..Kept::default() };
+    let mut bench = Bench::with(SITE, kept);
+    bench.core.handle_connected(bench.now, 1);
+    bench.settle();
+    assert_eq!((bench.reports[0].version, bench.reports[0].status()), (3, reported_config::Status::Reverted));
+    bench.config(3, "[[device]]\nid = \"new-1\"\naddress = \"h\"\ncheck = [{ kind = \"icmp\" }]\n");
+    assert_eq!((bench.core.config_version(), bench.core.devices().len()), (0, 2));
+}
+
+#[test]
 fn a_command_acts_once() {
     let mut bench = Bench::new();
     bench.fast_forward(60);

@@ -21,6 +21,7 @@ fn ack(upto: u64, resend_from: u64) -> Ack {
 fn up(tail: u64, head: u64) -> Session {
     let mut session = Session::new(7, tail, head);
     session.connected(1);
+    session.ack(from_ms(0), &clocks(), &ack(tail - 1, 0));
     session
 }
 
@@ -51,6 +52,8 @@ fn only_what_is_committed_is_sent_and_only_while_connected() {
     assert_eq!(session.wants(), None);
     assert!(session.take(from_ms(0), &clocks(), &[event(1)]).is_empty());
     session.connected(1);
+    assert_eq!(session.wants(), None, "the server has not said how far it is");
+    session.ack(from_ms(0), &clocks(), &ack(0, 0));
     assert_eq!(session.wants(), Some(1));
     assert_eq!(ranges(&session.take(from_ms(0), &clocks(), &[event(1), event(2), event(3)])), [(1, 2)]);
 }
@@ -92,11 +95,24 @@ fn what_was_deleted_is_answered_with_a_gap() {
 
 #[test]
 fn a_server_that_is_ahead_means_that_this_queue_is_an_old_copy() {
-    let mut session = up(1, 3);
-    assert!(session.ack(from_ms(0), &clocks(), &ack(9, 0)).is_ahead);
-    session.renumbered(8);
-    assert_eq!(session.wants(), Some(1));
-    assert_eq!(session.ack(from_ms(0), &clocks(), &ack(9, 0)), Acked::default(), "an ack of the old epoch");
+    for written in [0, 20] {
+        let mut session = Session::new(7, 1, 3);
+        // What is written meanwhile may have numbers that the server knows.
+        session.committed(3 + written);
+        session.connected(1);
+        let queue: Vec<Record> = (1..=3 + written).map(event).collect();
+        assert_eq!(ranges(&session.take(from_ms(0), &clocks(), &queue)), [(1, 3)]);
+        assert_eq!(session.wants(), None);
+        let acked = session.ack(from_ms(0), &clocks(), &ack(9, 0));
+        assert_eq!((acked.is_ahead, acked.delete_upto), (true, Some(3)), "the server has the old ones");
+        session.renumbered(8);
+        assert_eq!(session.wants(), (written > 0).then_some(4));
+        assert_eq!(
+            session.ack(from_ms(0), &clocks(), &ack(9, 0)),
+            Acked::default(),
+            "an ack of the old epoch"
+        );
+    }
 }
 
 #[test]

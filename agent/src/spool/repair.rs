@@ -80,12 +80,13 @@ async fn salvage(aside: &Path) -> (Vec<Record>, Vec<Stored>) {
     let mut records = Vec::new();
     let Ok(mut db) = Spool::connect(aside).await else { return (records, Vec::new()) };
     let lines = clocks::read(&mut db).await.unwrap_or_default();
-    let mut rows =
-        sqlx::query("SELECT seq, last, kind, at_ms, clock, bytes FROM record ORDER BY seq").fetch(&mut db);
+    let mut rows = sqlx::query("SELECT seq, last, kind, at_ms, clock, bytes, sum FROM record ORDER BY seq")
+        .fetch(&mut db);
     while let Ok(Some(row)) = rows.try_next().await {
         match row.try_get::<i64, _>(0).map_err(anyhow::Error::from).and_then(|_| super::record(&row)) {
-            Ok(record) if record.kind != RecordKind::Gap => records.push(record),
-            Ok(_) => {}
+            Ok(Ok(record)) if record.kind != RecordKind::Gap => records.push(record),
+            // One gap at the end stands for all that is lost.
+            Ok(Ok(_) | Err(_)) => {}
             Err(_) => break,
         }
     }

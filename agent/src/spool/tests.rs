@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use prost::Message;
-use sitewarden_proto::wire::{Gap, gap};
+use rand::{Rng as _, SeedableRng};
+use sitewarden_proto::wire::{Ack, Gap, gap};
 
 use super::*;
 use crate::clock::{Boot, from_ms};
+use crate::session::Session;
 use crate::verdict::Standing;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -239,6 +241,112 @@ async fn what_the_server_cannot_read_becomes_a_gap() {
     let gap = Gap::decode(records[1].bytes.as_slice()).unwrap();
     assert_eq!((gap.from_seq, gap.to_seq, gap.reason()), (2, 3, gap::Reason::Refused));
     assert_eq!((spool.size().dropped, records.len()), (2, 4));
+}
+
+#[tokio::test]
+async fn a_configuration_that_ends_the_agent_twice_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("queue.db");
+    let trial = |version| Batch { config: Some(ConfigChange::Trial(version, "x".into())), ..batch(vec![]) };
+    let mut spool = open(&path, Queue::default()).await;
+    assert_eq!(spool.count_trial().await.unwrap(), None);
+    for version in [4, 5] {
+        spool.append(&trial(version)).await.unwrap();
+        let mut counted = Vec::new();
+        for _ in 0..3 {
+            drop(spool);
+            spool = open(&path, Queue::default()).await;
+            counted.push(spool.count_trial().await.unwrap());
+        }
+        assert_eq!(counted, [None, None, Some(version)]);
+        assert_eq!(spool.kept(Clocks::default()).await.unwrap().trial, None);
+    }
+}
+
+/// Flips bytes, cuts the file or its log short, anywhere: there is a queue afterwards, and no number of an epoch
+/// that the server has comes back with other content.
+#[tokio::test]
+async fn whatever_is_damaged_the_queue_opens_and_gives_no_number_twice() {
+    let seed: u64 = rand::random();
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    let mut dir = tempfile::tempdir().unwrap();
+    // What the server has; it is told everything at once.
+    let mut told: BTreeMap<u64, BTreeMap<u64, Vec<u8>>> = BTreeMap::new();
+    for round in 0..40_u8 {
+        let mut spool = open(&dir.path().join("queue.db"), Queue::default()).await;
+        let kept = spool.kept(Clocks::default()).await.unwrap();
+        let mut session = Session::new(kept.epoch, kept.tail, kept.head);
+        session.connected(1);
+        let head = kept.head + random.random_range(1..20);
+        for seq in kept.head + 1..=head {
+            let bytes = vec![round; random.random_range(1..3_000)];
+            spool.append(&batch(vec![Record { bytes, ..record(seq, RecordKind::Event, 0) }])).await.unwrap();
+        }
+        session.committed(head);
+        let upto = told.get(&kept.epoch).and_then(|epoch| epoch.keys().next_back()).copied().unwrap_or(0);
+        let ack = Ack { epoch: kept.epoch, upto, ..Ack::default() };
+        let acked = session.ack(from_ms(NOW_MS), &Clocks::default(), &ack);
+        if let Some(upto) = acked.delete_upto {
+            spool.delete(upto).await.unwrap();
+        }
+        if acked.is_ahead {
+            session.renumbered(random_epoch());
+            spool.new_epoch(session.epoch()).await.unwrap();
+        }
+        let known = told.entry(session.epoch()).or_default();
+        let mut next = session.wants().unwrap_or(1);
+        for record in spool.read(next).await.unwrap() {
+            assert_eq!(record.seq, next, "seed {seed}: a hole that no gap tells");
+            next = record.last + 1;
+            if record.kind != RecordKind::Gap {
+                let before = known.entry(record.seq).or_insert_with(|| record.bytes.clone());
+                assert!(*before == record.bytes, "seed {seed}: {} has another content", record.seq);
+            }
+        }
+        assert_eq!(next, head + 1, "seed {seed}");
+        // The power goes: what lies on disk is found by another machine, damaged or not.
+        let copy = tempfile::tempdir().unwrap();
+        if random.random_bool(0.5) {
+            spool.close().await.unwrap();
+        }
+        for file in dir.path().read_dir().unwrap() {
+            let file = file.unwrap();
+            let _ = std::fs::copy(file.path(), copy.path().join(file.file_name()));
+        }
+        dir = copy;
+        damage(dir.path(), &mut random);
+    }
+}
+
+fn damage(folder: &Path, random: &mut impl rand::Rng) {
+    let tail = ["", "-wal", "-wal", "-shm"][random.random_range(0..4)];
+    let path = folder.join(format!("queue.db{tail}"));
+    let Ok(mut bytes) = std::fs::read(&path) else { return };
+    if bytes.is_empty() {
+        return;
+    }
+    let at = random.random_range(0..bytes.len());
+    match random.random_range(0..3) {
+        0 => bytes.truncate(at),
+        1 => bytes[at] ^= 1 << random.random_range(0..8),
+        _ => {
+            let end = (at + random.random_range(1..5_000)).min(bytes.len());
+            random.fill(&mut bytes[at..end]);
+        }
+    }
+    std::fs::write(&path, bytes).unwrap();
+}
+
+impl Spool {
+    /// The disk refuses writes as SQLite tells it of a full or a read-only one, or takes them again.
+    pub(crate) async fn refuse_writes(&mut self, how: &'static str) {
+        let pragma = match how {
+            "full" => "PRAGMA max_page_count = 1",
+            "read-only" => "PRAGMA query_only = 1",
+            _ => "PRAGMA query_only = 0; PRAGMA max_page_count = 1000000",
+        };
+        sqlx::raw_sql(pragma).execute(&mut self.db).await.unwrap();
+    }
 }
 
 /// Every number up to `head` is there once, as a record or in a gap.
