@@ -8,6 +8,8 @@ pub mod files;
 pub mod gather;
 pub mod model;
 pub mod notify;
+pub mod picture;
+pub mod picture_once;
 pub mod probe;
 pub mod probe_once;
 pub mod pump;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sitewarden_agent::config::Config;
 use sitewarden_agent::probe_once::{self, Lang};
-use sitewarden_agent::{enrol, run, sweep};
+use sitewarden_agent::{enrol, picture_once, run, sweep};
 use tracing_subscriber::EnvFilter;
 
 /// Watches the devices of a site and reports to a Sitewarden server.
@@ -70,6 +70,21 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what is wrong with pictures of a camera. Exit code: 0 nothing, 1 something, 64 a file cannot be read.
+    Picture {
+        /// JPEG files of one camera, in the order in which they were taken.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Folder with good pictures (.jpg) of the same camera, by day and by night.
+        #[arg(long, value_name = "FOLDER")]
+        baseline: Option<PathBuf>,
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Language of the table.
+        #[arg(long, value_enum, default_value = "en")]
+        lang: Lang,
+    },
     /// Read the agent's file and say what is wrong with it.
     CheckConfig {
         /// The agent's file (TOML).
@@ -96,6 +111,9 @@ async fn main() -> ExitCode {
         Command::Probe { device, json, lang } => return probe_once::run(&device, json, lang).await,
         Command::Sweep { ranges, rate, tries, wait_ms, json } => {
             return sweep::run(&sweep::Wish { ranges, rate, tries, wait_ms, json }).await;
+        }
+        Command::Picture { files, baseline, json, lang } => {
+            return picture_once::run(&files, baseline.as_deref(), json, lang);
         }
         Command::Run { config } => match Config::load(&config) {
             Ok(config) => run::run(config).await,

@@ -121,7 +121,7 @@ impl Calendar {
                 check(spans, &date.to_string())?;
             }
         }
-        let line = Line::new(&parts.week, days_that_differ(&parts));
+        let line = Line::new(&parts.week, &days_that_differ(&parts));
         if line.week_s() == 0 {
             return Err(Fault::Empty);
         }
@@ -151,9 +151,9 @@ impl Calendar {
         }
         let mut seconds = 0;
         for piece in self.pieces(from.as_second()) {
-            let end = piece.end_s.min(to.as_second());
-            seconds += self.line.sum(local_s(end, piece.offset_s))
-                - self.line.sum(local_s(piece.begin_s, piece.offset_s));
+            let end = piece.end.min(to.as_second());
+            seconds +=
+                self.line.sum(local_s(end, piece.offset)) - self.line.sum(local_s(piece.begin, piece.offset));
             if end == to.as_second() {
                 break;
             }
@@ -169,13 +169,13 @@ impl Calendar {
             return Some(from);
         }
         for piece in self.pieces(from.as_second()) {
-            let begin = local_s(piece.begin_s, piece.offset_s);
-            let end = local_s(piece.end_s, piece.offset_s);
+            let begin = local_s(piece.begin, piece.offset);
+            let end = local_s(piece.end, piece.offset);
             let before = self.line.sum(begin);
             let there = self.line.sum(end) - before;
             if there >= left {
                 let local = self.line.find(before + left, begin, end);
-                return Timestamp::from_second(local - piece.offset_s - LOCAL_ZERO_S).ok();
+                return Timestamp::from_second(local - piece.offset - LOCAL_ZERO_S).ok();
             }
             left -= there;
         }
@@ -220,7 +220,7 @@ impl Calendar {
     /// The pieces of time with one offset, from `begin_s` on.
     fn pieces(&self, begin_s: i64) -> impl Iterator<Item = Piece> + '_ {
         let begin = Timestamp::from_second(begin_s).unwrap_or(Timestamp::MIN);
-        let first = Piece { begin_s, end_s: 0, offset_s: self.offset_s(begin) };
+        let first = Piece { begin: begin_s, end: 0, offset: self.offset_s(begin) };
         let changes = self
             .parts
             .zone
@@ -228,19 +228,19 @@ impl Calendar {
             .map(|change| (change.timestamp().as_second(), i64::from(change.offset().seconds())))
             .chain(std::iter::once((Timestamp::MAX.as_second(), 0)));
         changes.scan(first, |piece, (at, offset_s)| {
-            let done = Piece { end_s: at, ..*piece };
-            *piece = Piece { begin_s: at, end_s: 0, offset_s };
+            let done = Piece { end: at, ..*piece };
+            *piece = Piece { begin: at, end: 0, offset: offset_s };
             Some(done)
         })
     }
 }
 
-/// Seconds with one offset from UTC.
+/// Unix seconds with one offset from UTC.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
-    begin_s: i64,
-    end_s: i64,
-    offset_s: i64,
+    begin: i64,
+    end: i64,
+    offset: i64,
 }
 
 /// Seconds from the Monday on which the local line begins (Monday 1 January of the year 1) to 1970.

@@ -32,7 +32,7 @@ struct Odd {
 
 impl Line {
     /// A line of such weeks, but for `differing` days by their number on the line.
-    pub(super) fn new(week: &[Vec<Span>; 7], differing: BTreeMap<i64, Vec<Span>>) -> Self {
+    pub(super) fn new(week: &[Vec<Span>; 7], differing: &BTreeMap<i64, Vec<Span>>) -> Self {
         let worked: [Vec<Span>; 7] = std::array::from_fn(|day| within_day(&week[(day + 6) % 7], &week[day]));
         let mut before = [0; 8];
         for day in 0..7 {
