@@ -3,6 +3,7 @@
 //! input, and `SITEWARDEN_FUZZ_SEED` plays the same changes again. An input that broke something goes into
 //! the corpus under a name that says what it is.
 
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let bytes = std::fs::read(&file).unwrap();
-        if name.ends_with(".hex") || name == "golden.txt" {
+        if file.extension().is_some_and(|end| end == "hex") || name == "golden.txt" {
             for line in String::from_utf8(bytes).unwrap().lines() {
                 let (name, hex) = line.rsplit_once(' ').unwrap_or((&name, line));
                 let mut bytes = from_hex(hex);
@@ -64,7 +65,10 @@ fn from_hex(text: &str) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn setting(name: &str) -> Option<u64> {
@@ -79,9 +83,8 @@ fn run(target: &str) {
     let corpus = corpus(target);
     let check = |name: &str, bytes: &[u8]| {
         let began = Instant::now();
-        if catch_unwind(AssertUnwindSafe(|| function(bytes))).is_err() {
-            panic!("{target} broke on a copy of {name}; SITEWARDEN_FUZZ_SEED={seed}; {}", hex(bytes));
-        }
+        let survived = catch_unwind(AssertUnwindSafe(|| function(bytes))).is_ok();
+        assert!(survived, "{target} broke on a copy of {name}; SITEWARDEN_FUZZ_SEED={seed}; {}", hex(bytes));
         began.elapsed()
     };
     for (name, bytes) in &corpus {

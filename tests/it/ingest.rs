@@ -176,7 +176,7 @@ async fn a_crowd_of_packets_counts_as_each_alone(engine: Engine) {
     // Text with a zero byte, which PostgreSQL takes nowhere: it alone must not be applied.
     let mut spoilt = event(&w, &cameras[1], Transition::Raised);
     if let Body::Events(batch) = &mut spoilt {
-        batch.events[0].check = "ht\0tp".to_owned();
+        "ht\0tp".clone_into(&mut batch.events[0].check);
     }
     packets.push((ids[1].clone(), Up::Events, pack(&w, 101, spoilt)));
     packets.push((ids[0].clone(), Up::Metrics, pack(&w, 101, block(&w, &[&cameras[0]], 101.0))));

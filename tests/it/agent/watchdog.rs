@@ -28,7 +28,8 @@ fn enrolled(folder: &Path) {
     std::fs::write(data.join("server.json"), server.to_string()).unwrap();
     let device = "[[device]]\nid = \"d1\"\naddress = \"127.0.0.1\"\n\
                   check = [{ kind = \"tcp\", port = 9, every = \"1s\", timeout = \"500ms\" }]\n";
-    std::fs::write(folder.join("agent.toml"), format!("data_dir = {data:?}\n{device}")).unwrap();
+    std::fs::write(folder.join("agent.toml"), format!("data_dir = \"{}\"\n{device}", data.display()))
+        .unwrap();
 }
 
 /// The next message, or None when there is none in time.
