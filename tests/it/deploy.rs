@@ -43,7 +43,8 @@ fn the_units_start_the_programs_with_the_files_of_the_guide() {
         let (_, text) = deploy(&format!("systemd/{unit}"));
         assert!(text.contains(&format!("ExecStart={start}\n")), "{unit}");
         assert!(text.contains("NoNewPrivileges=yes\n") && text.contains("ProtectSystem=strict\n"), "{unit}");
-        assert!(text.contains("Restart=always\n") && text.contains("Type=notify\n"), "{unit}");
+        assert!(text.contains("Type=notify\n") && text.contains("\nRestart="), "{unit}");
+        assert!(text.contains("\nWatchdogSec="), "{unit}");
         assert!(guide.contains(unit), "the guide does not speak of {unit}");
     }
 }
