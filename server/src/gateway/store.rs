@@ -195,17 +195,12 @@ pub async fn record_session(
     Ok(())
 }
 
-/// Notes that a gateway was heard, and by how much its clock is ahead.
-pub async fn record_heard(
-    conn: &mut Conn,
-    id: &GatewayId,
-    now: Timestamp,
-    offset_ms: i64,
-) -> sqlx::Result<()> {
-    sqlx::query("UPDATE gateway SET last_heard_at = $2, clock_offset_ms = $3 WHERE id = $1")
+/// Notes that a gateway was heard. How wrong its clock is, a Session says: what it sends again may be told by
+/// another clock of its own.
+pub async fn record_heard(conn: &mut Conn, id: &GatewayId, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query("UPDATE gateway SET last_heard_at = $2 WHERE id = $1")
         .bind(id.as_ref())
         .bind(now.as_millisecond())
-        .bind(offset_ms)
         .execute(conn)
         .await?;
     Ok(())

@@ -19,7 +19,7 @@ use super::read::{Content, Cover, Head, Packet};
 use super::{Answer, Error, Sender, effect, report};
 use crate::app::{App, Touched};
 use crate::db::Conn;
-use crate::gateway::store::batch::{self, Heard, Mark, Standing};
+use crate::gateway::store::batch::{self, Mark, Standing};
 use crate::gateway::store::{hex_u64, replay};
 use crate::gateway::{self, State, desired};
 use crate::history::store::Block;
@@ -114,7 +114,7 @@ struct Known {
 struct Plain {
     blocks: Vec<Block>,
     marks: BTreeMap<(GatewayId, u64), Mark>,
-    heard: BTreeMap<GatewayId, Heard>,
+    heard: BTreeMap<GatewayId, i64>,
     answers: BTreeMap<(GatewayId, u64), Answer>,
 }
 
@@ -209,12 +209,7 @@ impl Batch<'_> {
         let gateway = &packet.gateway;
         let offset = self.observe(packet, head);
         let upto = self.upto(conn, gateway, head.epoch).await?;
-        let heard = Heard {
-            gateway: gateway.clone(),
-            at: packet.received_at.as_millisecond(),
-            ahead_ms: offset.saturating_neg(),
-        };
-        self.plain.heard.insert(gateway.clone(), heard);
+        self.plain.heard.insert(gateway.clone(), packet.received_at.as_millisecond());
         let Some(Some(known)) = self.known.get_mut(gateway) else { return Ok(()) };
         let config_version = known.standing.config_version;
         let mut answer = Answer { epoch: head.epoch, upto, config_version, ..Answer::default() };
@@ -249,7 +244,7 @@ impl Batch<'_> {
         history::store::insert_blocks(conn, &plain.blocks).await?;
         let marks: Vec<Mark> = plain.marks.into_values().collect();
         batch::set_marks(conn, &marks, self.now).await?;
-        let heard: Vec<Heard> = plain.heard.into_values().collect();
+        let heard: Vec<(GatewayId, i64)> = plain.heard.into_iter().collect();
         batch::record_heard(conn, &heard).await?;
         for ((gateway, _), answer) in plain.answers {
             self.done.replies.push((gateway, Down::Ack, answer.packet(self.now)));
@@ -367,7 +362,7 @@ impl Batch<'_> {
         let config_version = i64::try_from(version).unwrap_or(i64::MAX);
         let mut answer = Answer { epoch: head.epoch, upto, config_version, ..Answer::default() };
         let offset = self.observe(packet, head);
-        gateway::store::record_heard(conn, id, packet.received_at, offset.saturating_neg()).await?;
+        gateway::store::record_heard(conn, id, packet.received_at).await?;
         if head.first > upto + 1 {
             self.done.count("hole", 1);
             answer.resend_from = upto + 1;

@@ -109,29 +109,18 @@ pub async fn set_marks(conn: &mut Conn, marks: &[Mark], now: Timestamp) -> sqlx:
     Ok(())
 }
 
-/// That a gateway was heard, and by how much its clock is ahead.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Heard {
-    /// Who.
-    pub gateway: GatewayId,
-    /// When, Unix ms.
-    pub at: i64,
-    /// Ms; negative when it is behind.
-    pub ahead_ms: i64,
-}
-
-/// Notes that gateways were heard.
-pub async fn record_heard(conn: &mut Conn, heard: &[Heard]) -> sqlx::Result<()> {
+/// Notes that gateways were heard, and when (Unix ms).
+pub async fn record_heard(conn: &mut Conn, heard: &[(GatewayId, i64)]) -> sqlx::Result<()> {
     for piece in pieces(heard) {
         // Both databases name the columns of VALUES like this.
         let text = format!(
-            "UPDATE gateway SET last_heard_at = heard.column2, clock_offset_ms = heard.column3 \
-             FROM (VALUES {}) AS heard WHERE gateway.id = heard.column1",
-            places(piece.len(), 3)
+            "UPDATE gateway SET last_heard_at = heard.column2 FROM (VALUES {}) AS heard \
+             WHERE gateway.id = heard.column1",
+            places(piece.len(), 2)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
-        for one in piece {
-            query = query.bind(one.gateway.as_str()).bind(one.at).bind(one.ahead_ms);
+        for (gateway, at) in piece {
+            query = query.bind(gateway.as_str()).bind(*at);
         }
         query.execute(&mut *conn).await?;
     }
