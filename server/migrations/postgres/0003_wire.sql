@@ -4,3 +4,5 @@ ALTER TABLE gateway ADD COLUMN refused_packets BIGINT;
 -- Since when a gateway's clock is further off than the limit; NULL = it is right.
 ALTER TABLE gateway ADD COLUMN clock_wrong_at BIGINT;
 CREATE INDEX record_gap_by_time ON record_gap(gateway_id, received_at);
+CREATE INDEX page_by_creation ON page(created_at);
+CREATE INDEX page_attempt_by_time ON page_attempt(at);
