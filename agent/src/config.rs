@@ -4,7 +4,9 @@
 //! ```toml
 //! data_dir = "/var/lib/sitewarden-agent"   # keys, certificate and queue; made by `enrol`
 //! heartbeat = "30s"                        # how often the server hears that we live; its own wish if absent
-//! keep_alive = "60s"                       # MQTT; 300s on a metered link
+//! keep_alive = "5m"                        # MQTT's own; heartbeats find a dead link sooner
+//! arrival_page = "10.20.7.2:8480"          # shows arrival codes on the site's own network; without it nowhere
+//! remedies_a_day = 2                       # of one kind on one device, whatever the server asks; 0 forbids them
 //!
 //! [queue]
 //! max_days = 7
@@ -16,24 +18,36 @@
 //! check = [{ kind = "icmp" }]
 //! ```
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod device;
 mod http;
+mod kind;
+mod local;
+mod more;
 mod reader;
+mod remedy;
+mod rtsp;
 mod snmp;
 #[cfg(test)]
 mod tests;
 
 pub use device::{
-    CLASSES, Check, Class, Confirm, Device, Kind, Secret, parse_device, parse_devices, read_device_file,
+    CLASSES, Check, Class, Confirm, Device, FLAP_MAX, Secret, Wanted, parse_desired, parse_device,
+    parse_devices, read_device_file,
 };
-pub use http::{Http, HttpAuth};
+pub use http::{Http, HttpAuth, Picture};
+pub use kind::Kind;
+pub use local::{LocalPage, Person, Template};
 pub use reader::Error;
+pub use remedy::{Access, Login, Protocol, SnmpWrite};
+pub use rtsp::Rtsp;
 pub use snmp::{Auth, Privacy, Security, Snmp};
 
 use reader::Source;
+use sitewarden_proto::limits::REMEDIES_A_DAY;
 
 /// Largest file that is read.
 const FILE_MAX: u64 = 1024 * 1024;
@@ -55,6 +69,10 @@ pub struct Config {
     pub concurrent_probes: usize,
     /// How long samples are gathered into one block while nobody watches.
     pub block: Duration,
+    /// Remedies of one kind that this gateway takes on one device within 24 hours, whatever the server asks; 0 is none.
+    pub remedies_a_day: u32,
+    /// Where on the site's own network arrival codes are shown; None is nowhere.
+    pub arrival_page: Option<SocketAddr>,
     /// Devices that only this file knows; the server's configuration replaces those of the same id.
     pub devices: Vec<Device>,
 }
@@ -81,10 +99,12 @@ impl Config {
             data_dir: data_dir.into(),
             server: None,
             heartbeat: None,
-            keep_alive: Duration::from_mins(1),
+            keep_alive: Duration::from_mins(5),
             queue: Queue::default(),
             concurrent_probes: 64,
             block: Duration::from_mins(5),
+            remedies_a_day: REMEDIES_A_DAY,
+            arrival_page: None,
             devices: Vec::new(),
         }
     }
@@ -113,6 +133,14 @@ impl Config {
         config.keep_alive = top.duration("keep_alive", secs(5)..=secs(3600), config.keep_alive)?;
         config.concurrent_probes = top.number("concurrent_probes", 1_u16..=1024, 64)?.into();
         config.block = top.duration("block", secs(1)..=secs(3600), config.block)?;
+        config.remedies_a_day = top.number("remedies_a_day", 0..=10, REMEDIES_A_DAY)?;
+        if let Some(found) = top.text("arrival_page", "\"10.20.7.2:8480\"")? {
+            let address = found.value.parse().map_err(|_| {
+                let text = "`arrival_page` is not an address and a port".to_owned();
+                top.error(found.at, text, "Write for example: arrival_page = \"10.20.7.2:8480\"")
+            })?;
+            config.arrival_page = Some(address);
+        }
         if let Some(mut queue) = top.table("queue")? {
             let days: u32 = queue.number("max_days", 1..=365, 7)?;
             let mib: u32 = queue.number("max_mib", 1..=65_536, 512)?;

@@ -11,11 +11,14 @@
 //! Numbers are given out here, one after the other, but nothing is sent before the disk has it. Every time
 //! here is of the time line (see [`crate::clock`]): a system clock that is set moves no timer and no record.
 
+mod alone;
 mod desired;
 mod judge;
 mod orders;
 mod port;
 mod record;
+mod remedies;
+mod sights;
 #[cfg(test)]
 mod tests;
 
@@ -37,11 +40,15 @@ use crate::session::{Record, RecordKind, Session};
 use crate::timeline::{Clocks, Wall};
 use crate::verdict::Verdicts;
 
+pub use alone::Tell;
 pub use port::{Batch, Command, ConfigChange, Kept, Setup, Size, Stats};
 
+use alone::Alone;
 use desired::Desired;
 use judge::Judge;
 use orders::Orders;
+use remedies::Remedies;
+use sights::Sights;
 
 /// Samples are committed to disk at most this often.
 const STAGE_EVERY: Duration = Duration::from_secs(1);
@@ -59,6 +66,9 @@ pub struct Core {
     session: Session,
     desired: Desired,
     orders: Orders,
+    alone: Alone,
+    remedies: Remedies,
+    sights: Sights,
     /// Devices that have not yet been seen entirely good since their configuration was applied.
     unbaselined: BTreeSet<DeviceId>,
     commands: VecDeque<Command>,
@@ -78,7 +88,8 @@ pub struct Core {
 impl Core {
     /// Wakes up with what the disk remembers.
     pub fn new(now: Timestamp, setup: Setup) -> Self {
-        let Setup { gateway, local, heartbeat, block, command_key, spare_epoch, kept } = setup;
+        let Setup { gateway, local, heartbeat, block, command_key, spare_epoch, remedies_a_day, kept } =
+            setup;
         let mut core = Self {
             gateway,
             heartbeat,
@@ -90,6 +101,9 @@ impl Core {
             session: Session::new(kept.epoch, kept.tail, kept.head),
             desired: Desired::new(local),
             orders: Orders::new(command_key, kept.commands),
+            alone: Alone::default(),
+            remedies: Remedies::new(remedies_a_day, kept.remedies),
+            sights: Sights::default(),
             unbaselined: BTreeSet::new(),
             commands: VecDeque::new(),
             batch: Batch::default(),
@@ -104,7 +118,9 @@ impl Core {
             stats: Stats::default(),
         };
         core.wake_records(now, kept.samples, kept.standing);
+        core.wake_alone(now, kept.alone);
         core.wake_config(now, kept.config, kept.trial, kept.failed);
+        core.wake_remedies(now);
         core.wake_orders(now);
         core
     }
@@ -125,7 +141,10 @@ impl Core {
     }
 
     /// What the queue holds now.
-    pub fn handle_queue(&mut self, queue: Size) {
+    pub fn handle_queue(&mut self, now: Timestamp, queue: Size) {
+        if self.stats.queue.trouble != queue.trouble {
+            self.beat_at = self.beat_at.map(|_| now);
+        }
         self.stats.queue = queue;
     }
 
@@ -154,14 +173,17 @@ impl Core {
             OutcomeState::Rejected => Ran::Rejected,
         };
         self.schedule.finished(now, device, check, ran);
-        let Some(device) = self.desired.find(device).filter(|d| d.find_check(check).is_some()).cloned()
-        else {
-            return;
-        };
-        let samples = self.gather.add(now, &device.id, check, &outcome.values);
+        let Some(device) = self.desired.find(device).cloned() else { return };
+        let Some(every) = device.find_check(check).map(|check| check.every) else { return };
+        let samples = self.gather.add(now, &device.id, check, every, &outcome.values);
         self.batch.samples.extend(samples);
+        let mut outcome = outcome;
+        self.record_view(now, &device.id, outcome.view.take());
         let judged = self.judge.add(now, &device, check, outcome);
         self.schedule.hurry(now, &device.id, &judged.hurry);
+        if judged.fell_silent {
+            self.ask_parent(now, &device);
+        }
         let mut changes = Vec::new();
         for run in judged.runs {
             changes.extend(self.verdicts.observe(now, &device.id, &run.check, run.rule, &run.bad));
@@ -215,17 +237,20 @@ impl Core {
             self.session.time_known();
         }
         self.config_reached_server(now);
+        self.gather.set_grouped(ack.reads_groups);
         if ack.watch_seconds > 0 {
             self.watch(now, ack.watch_seconds);
         }
         let acked = self.session.ack(now, &self.clocks, ack);
         if acked.is_ahead {
             tracing::warn!("the server knows more than this queue: it is an old copy, beginning a new epoch");
+            self.renumber_alone();
             self.session.renumbered(self.spare_epoch);
             self.spare_epoch = self.spare_epoch.rotate_left(17) ^ 0x9e37_79b9_7f4a_7c15;
             self.commands.push_back(Command::NewEpoch { epoch: self.session.epoch() });
             self.beat_at = Some(now);
         }
+        self.server_heard(now, ack);
         if let Some(upto) = acked.delete_upto {
             self.commands.push_back(Command::Delete { upto });
         }
@@ -247,6 +272,7 @@ impl Core {
 
     /// The queue is another one now: what was not yet sent has the numbers from 1 to `head` in it.
     pub fn handle_replaced(&mut self, now: Timestamp, epoch: u64, head: u64) {
+        self.renumber_alone();
         self.session.replaced(epoch, 1, head);
         self.last_seq = head;
         self.restated = 0;
@@ -289,7 +315,9 @@ impl Core {
         let changes = self.verdicts.settle(now);
         self.record_changes(now, changes);
         self.config_timeout(now);
+        self.remedies_timeout(now);
         self.session.timeout(now);
+        self.alone_timeout(now);
         if self.beat_at.is_some_and(|at| at <= now) {
             self.beat_at = Some(after(now, self.heartbeat));
             self.send_birth(now, true);
@@ -306,6 +334,8 @@ impl Core {
             self.gather.next_due(),
             self.session.next_due(),
             self.desired.next_due(),
+            self.alone.next_due(),
+            self.remedies.next_due(),
             self.beat_at,
             stage,
         ]
@@ -346,7 +376,7 @@ impl Core {
             Some(Body::ReportedConfig(_)) => Up::ReportedConfig,
             Some(Body::Discovered(_)) => Up::Discovered,
         };
-        match envelope::encode(envelope, Codec::Zstd) {
+        match envelope::encode(envelope, Codec::ZstdSmall) {
             Ok(bytes) => self.commands.push_back(Command::Send { up, bytes }),
             Err(error) => tracing::error!(%error, seq = envelope.first_seq, "a record cannot be sent"),
         }

@@ -61,6 +61,13 @@ pub fn lock_data_dir(path: &Path) -> anyhow::Result<Option<std::fs::File>> {
     }
 }
 
+/// How many files this process may have open at once (`Max open files` of proc(5), the soft limit).
+pub fn open_files_limit() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+pub mod arrival;
 pub mod clock;
 pub mod config;
 pub mod core;
 pub mod enrol;
 pub mod files;
 pub mod gather;
+pub mod local;
 pub mod model;
 pub mod notify;
 pub mod picture;
@@ -13,6 +15,7 @@ pub mod picture_once;
 pub mod probe;
 pub mod probe_once;
 pub mod pump;
+pub mod remedy;
 pub mod run;
 pub mod schedule;
 pub mod seal;
@@ -22,6 +25,7 @@ pub mod store;
 pub mod sweep;
 pub mod timeline;
 pub mod tls;
+pub mod topology;
 pub mod trust;
 pub mod uplink;
 pub mod verdict;

@@ -135,7 +135,10 @@ fn expects_answer(kind: &Kind) -> bool {
         | Kind::Http(_)
         | Kind::Tls { .. }
         | Kind::Ntp { .. }
-        | Kind::Snmp(_) => true,
+        | Kind::Snmp(_)
+        | Kind::Topology(_)
+        | Kind::Rtsp(_)
+        | Kind::Picture(_) => true,
         Kind::Host => false,
     }
 }
@@ -210,6 +213,7 @@ mod tests {
                     values: Vec::new(),
                     facts: BTreeMap::new(),
                     elapsed_ms: 1,
+                    view: None,
                 };
                 ((*check).to_owned(), outcome)
             })

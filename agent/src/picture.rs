@@ -13,7 +13,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use decode::{Frame, Unreadable, decode};
+use serde::{Deserialize, Serialize};
+
+pub use decode::{FILE_MAX, Frame, Unreadable, decode, decode_with_small};
 pub use measure::{Measures, measure};
 
 /// Pictures in a row before a fault stands, and before it is gone.
@@ -79,7 +81,7 @@ impl Finding {
 }
 
 /// Day and night pictures of one camera have nothing in common: with infrared light there is no colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Mode {
     /// In colour.
     Day,
@@ -93,7 +95,7 @@ const INFRARED_CHROMA: f64 = 2.0;
 const LEARN: f64 = 0.05;
 
 /// What one camera shows when nothing is wrong, in one mode.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Normal {
     pictures: u32,
     sharpness: f64,
@@ -103,12 +105,14 @@ struct Normal {
     scene: Vec<f64>,
 }
 
-/// What is known about one camera's pictures.
-#[derive(Clone, Debug, Default)]
+/// What is known about one camera's pictures. What it shows when nothing is wrong may be kept; the rest is of the moment.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Watch {
     normal: BTreeMap<Mode, Normal>,
+    #[serde(skip)]
     last: Option<(Measures, u64)>,
     /// Pictures in a row with, and without, each finding.
+    #[serde(skip)]
     streaks: BTreeMap<Finding, Streak>,
 }
 
@@ -140,6 +144,15 @@ impl Watch {
                 self.normal.insert(mode, Normal::of(measures));
             }
         }
+    }
+
+    /// Whether what was kept can be compared with: a file may have been spoilt.
+    pub fn is_sound(&self) -> bool {
+        self.normal.values().all(|normal| {
+            let numbers = [normal.sharpness, normal.contrast, normal.cb, normal.cr];
+            normal.scene.len() == measure::SCENE * measure::SCENE
+                && numbers.iter().chain(&normal.scene).all(|number| number.is_finite())
+        })
     }
 
     /// How many pictures of a mode are known.

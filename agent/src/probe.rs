@@ -8,20 +8,29 @@
 //! Probes only read. They change nothing on a device, keep no session open, and never try a rejected
 //! password a second time, because cameras lock the account after a handful of tries.
 
+pub mod digest;
 pub mod host;
 pub mod http;
 pub mod icmp;
 pub mod ntp;
+pub mod picture;
+pub mod rtsp;
 pub mod snmp;
 pub mod tcp;
 pub mod tls;
+pub mod topology;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use sitewarden_proto::limits::NAME_MAX;
+use sitewarden_proto::wire::SwitchView;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
@@ -51,6 +60,8 @@ pub struct Outcome {
     pub facts: BTreeMap<String, String>,
     /// How long the run took, in milliseconds.
     pub elapsed_ms: u64,
+    /// Who hangs on the ports of a switch.
+    pub view: Option<Box<SwitchView>>,
 }
 
 /// What one run of a check came to.
@@ -100,6 +111,24 @@ pub struct Context {
     tls: tls::Tls,
     snmp: snmp::Sessions,
     host: host::Meter,
+    album: Arc<picture::Album>,
+}
+
+impl Context {
+    /// The clock.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The sockets and keys of SNMP.
+    pub(crate) fn snmp(&self) -> &snmp::Sessions {
+        &self.snmp
+    }
+
+    /// The HTTP client.
+    pub(crate) fn http(&self) -> &http::Http {
+        &self.http
+    }
 }
 
 impl Context {
@@ -118,7 +147,14 @@ impl Context {
             tls,
             snmp: snmp::Sessions::default(),
             host: host::Meter::default(),
+            album: Arc::default(),
         })
+    }
+
+    /// Remembers in this folder what each camera shows when nothing is wrong; without one it is learned anew each time.
+    #[must_use]
+    pub fn with_pictures(self, folder: PathBuf) -> Self {
+        Self { album: Arc::new(picture::Album::in_folder(folder)), ..self }
     }
 }
 
@@ -137,6 +173,7 @@ pub async fn run(device: &Device, check: &Check, context: &Context) -> Outcome {
         faults: reading.faults,
         values: reading.values,
         facts: reading.facts,
+        view: reading.view,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     }
 }
@@ -148,12 +185,19 @@ pub(crate) struct Reading {
     faults: Vec<Finding>,
     values: Vec<(String, f64)>,
     facts: BTreeMap<String, String>,
+    view: Option<Box<SwitchView>>,
 }
 
 impl Reading {
     /// The device answered; nothing wrong so far.
     pub(crate) fn good() -> Self {
-        Self { state: OutcomeState::Good, faults: Vec::new(), values: Vec::new(), facts: BTreeMap::new() }
+        Self {
+            state: OutcomeState::Good,
+            faults: Vec::new(),
+            values: Vec::new(),
+            facts: BTreeMap::new(),
+            view: None,
+        }
     }
 
     /// A reading that consists of one fault.
@@ -202,6 +246,19 @@ impl Reading {
         self
     }
 
+    /// Adds the picture that proves the faults, a small JPEG.
+    pub(crate) fn picture(mut self, jpeg: &[u8]) -> Self {
+        for finding in &mut self.faults {
+            finding.evidence.insert("picture_jpeg".to_owned(), Value::from(STANDARD.encode(jpeg)));
+        }
+        self
+    }
+
+    /// Adds who hangs on the ports of a switch.
+    pub(crate) fn view(self, view: SwitchView) -> Self {
+        Self { view: Some(Box::new(view)), ..self }
+    }
+
     /// Adds something the device says about itself, cut to a bearable length.
     pub(crate) fn fact(self, name: impl Into<String>, text: &str) -> Self {
         if self.facts.len() < MAX_FACTS { self.note(name, text) } else { self }
@@ -228,6 +285,12 @@ async fn read(device: &Device, check: &Check, context: &Context) -> Reading {
             ntp::read(address, *port, *max_offset_ms, limit, &context.clock).await
         }
         Kind::Snmp(asked) => snmp::read(address, asked, limit, &context.snmp).await,
+        Kind::Topology(asked) => topology::read(address, asked, limit, &context.snmp).await,
+        Kind::Rtsp(asked) => rtsp::read(address, asked, limit).await,
+        Kind::Picture(asked) => {
+            let subject = (device.id.as_str(), check.name.as_str(), address);
+            picture::read(subject, asked, &context.http, &context.album).await
+        }
         Kind::Host => host::read(&context.host).await,
     }
 }
@@ -237,10 +300,11 @@ fn no_answer(check: &Check, limit: Duration) -> Reading {
     let code = match &check.kind {
         Kind::Icmp { .. } => "icmp_silent",
         Kind::Tcp { .. } => "port_closed",
-        Kind::Http(_) => "http_silent",
+        Kind::Http(_) | Kind::Picture(_) => "http_silent",
         Kind::Tls { .. } => "tls_silent",
         Kind::Ntp { .. } => "ntp_silent",
-        Kind::Snmp(_) => "snmp_silent",
+        Kind::Snmp(_) | Kind::Topology(_) => "snmp_silent",
+        Kind::Rtsp(_) => "rtsp_silent",
         // The gateway's own meter asks nobody, so there is nobody to call silent.
         Kind::Host => return Reading { state: OutcomeState::NotPermitted, ..Reading::good() },
     };

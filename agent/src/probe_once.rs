@@ -253,6 +253,7 @@ mod tests {
             values: Vec::new(),
             facts: BTreeMap::new(),
             elapsed_ms: 3,
+            view: None,
         };
         let verdict = Verdict::of(&device, BTreeMap::from([("tcp".to_owned(), outcome)]));
         assert_eq!(verdict.state, State::Down);

@@ -6,6 +6,7 @@ use sitewarden_proto::id::DeviceId;
 use sitewarden_proto::topic::Up;
 
 use crate::core::{Command, Core};
+use crate::remedy::Job;
 use crate::store::{Change, Store};
 
 /// What is left to do outside.
@@ -18,6 +19,13 @@ pub enum Effect {
         /// The check of that device.
         check: String,
     },
+    /// Act on a device.
+    Remedy {
+        /// The command that asked for it.
+        id: String,
+        /// What to do.
+        job: Job,
+    },
     /// Publish.
     Send {
         /// Topic.
@@ -25,6 +33,8 @@ pub enum Effect {
         /// Payload.
         bytes: Vec<u8>,
     },
+    /// Page a person over the local channel.
+    Tell(Box<crate::core::Tell>),
     /// The server told the time.
     Heard {
         /// True time minus the time line.
@@ -49,18 +59,20 @@ impl Pump {
         while let Some(command) = self.core.next_command() {
             match command {
                 Command::RunCheck { device, check } => effects.push(Effect::RunCheck { device, check }),
+                Command::Remedy { id, job } => effects.push(Effect::Remedy { id, job }),
                 Command::Send { up, bytes } => effects.push(Effect::Send { up, bytes }),
+                Command::Tell(tell) => effects.push(Effect::Tell(tell)),
                 Command::Heard { offset_ms } => {
                     self.store.put_line(now, Some(offset_ms), None).await?;
                     effects.push(Effect::Heard { offset_ms });
                 }
                 Command::Refuse { from, to } => {
                     self.store.refuse(from, to).await?;
-                    self.tell_size();
+                    self.tell_size(now);
                 }
                 Command::Append(batch) => {
                     let head = self.store.append(&batch).await?;
-                    self.tell_size();
+                    self.tell_size(now);
                     if let Some(head) = head {
                         self.core.handle_appended(head);
                     }
@@ -71,7 +83,7 @@ impl Pump {
                 }
                 Command::Delete { upto } => {
                     self.store.delete(upto).await?;
-                    self.tell_size();
+                    self.tell_size(now);
                 }
                 Command::NewEpoch { epoch } => self.store.new_epoch(epoch).await?,
             }
@@ -86,11 +98,11 @@ impl Pump {
             Change::Committed(head) => self.core.handle_appended(head),
             Change::Replaced { epoch, head } => self.core.handle_replaced(now, epoch, head),
         }
-        self.tell_size();
+        self.tell_size(now);
         Ok(())
     }
 
-    fn tell_size(&mut self) {
-        self.core.handle_queue(self.store.size());
+    fn tell_size(&mut self, now: Timestamp) {
+        self.core.handle_queue(now, self.store.size());
     }
 }

@@ -9,18 +9,20 @@ use anyhow::Context as _;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use sitewarden_proto::id::DeviceId;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::clock::{Boot, Clock, after};
-use crate::config::{Check, Config};
+use crate::arrival;
+use crate::clock::{Boot, Clock, after, shifted};
+use crate::config::{Check, Config, Secret};
 use crate::core::{Core, Kept, Setup};
 use crate::enrol::Enrolment;
-use crate::files::{lock_data_dir, make_data_dir};
+use crate::files::{lock_data_dir, make_data_dir, open_files_limit};
 use crate::notify::Notify;
 use crate::probe::{self, Context, Outcome, OutcomeState};
 use crate::pump::{Effect, Pump};
+use crate::remedy::{self, Job, Report};
 use crate::seal::Seal;
 use crate::spool::random_epoch;
 use crate::store::Store;
@@ -36,36 +38,52 @@ const RENEW_PAUSE_MAX: Duration = Duration::from_hours(6);
 const RENEW_PAUSE_MIN: Duration = Duration::from_mins(1);
 /// How long the last words may take to get out.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// A connection is never given up sooner for want of an answer.
+const SILENCE_MIN: Duration = Duration::from_secs(30);
+/// Files that are not probes', and those of a probe.
+const FILES_KEPT: usize = 64;
+const FILES_OF_A_PROBE: usize = 2;
+/// How long a remedy that is under way may take to leave things in order; what it cannot is done after the start.
+const LAST_DEED: Duration = Duration::from_secs(8);
 const QUEUE: &str = "queue.db";
 
 /// Runs until SIGTERM or SIGINT. Anything else that ends it is an error, and the supervisor starts it anew.
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    // Whoever is asked to end while it begins ends in order all the same.
+    let asked_to_end = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     make_data_dir(&config.data_dir)?;
     let _lock = lock_data_dir(&config.data_dir)?;
     let enrolment = Enrolment::load(&config.data_dir)?;
     let clock = Clock::system();
     let seal = Seal::load_or_create(&config.data_dir)?;
     let mut store = Store::open(&config.data_dir.join(QUEUE), seal, config.queue, clock.steady()).await?;
-    let line = store.begin_line(&Boot::current(), clock.steady()).await?;
-    clock.begin(line.at, line.floor);
+    let (boot, looked_at) = clock.boot();
+    let line = store.begin_line(&boot, looked_at).await?;
+    // The line belongs to the moment in which the boot was looked at; storing it took a while.
+    let since_ms = clock.steady().as_millisecond() - looked_at.as_millisecond();
+    clock.begin(shifted(line.at, since_ms), line.floor);
     if let Some(offset_ms) = line.clocks.offset_ms {
         clock.heard(offset_ms);
     }
     let failed = store.count_trial().await?;
     let kept = Kept { failed, ..store.kept(line.clocks).await? };
     let heartbeat_s = u64::from(enrolment.server.heartbeat_s.max(5));
+    let heartbeat = config.heartbeat.unwrap_or(Duration::from_secs(heartbeat_s));
+    let gateway = enrolment.server.gateway_id.clone();
     let setup = Setup {
         gateway: enrolment.server.gateway_id.clone(),
         local: config.devices.clone(),
-        heartbeat: config.heartbeat.unwrap_or(Duration::from_secs(heartbeat_s)),
+        heartbeat,
         block: config.block,
         command_key: enrolment.command_key()?,
         spare_epoch: random_epoch(),
+        remedies_a_day: config.remedies_a_day,
         kept,
     };
     tracing::info!(gateway = %setup.gateway, queued = store.size().records, "the agent begins");
     let core = Core::new(clock.steady(), setup);
-    let context = Arc::new(Context::new(clock.clone(), config.concurrent_probes)?);
+    let context = Context::new(clock.clone(), probes_at_once(config.concurrent_probes, open_files_limit()))?;
+    let context = Arc::new(context.with_pictures(config.data_dir.join("pictures")));
     let notify = Notify::from_env();
     let nudge = Arc::new(tokio::sync::Notify::new());
     let (sender, events) = mpsc::channel(EVENTS);
@@ -74,33 +92,60 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         enrolment: enrolment.clone(),
         address: config.server.clone(),
         keep_alive: config.keep_alive,
+        silence: (heartbeat * 5 / 2).max(SILENCE_MIN),
         clock: clock.clone(),
         nudge: Arc::clone(&nudge),
     };
     background.spawn(uplink::run(settings, sender).map(|()| Ended::Uplink));
+    let shown = watch::Sender::new(None);
+    if let Some(address) = config.arrival_page {
+        let serving = arrival::serve(address, gateway, clock.clone(), shown.subscribe());
+        background.spawn(serving.map(|()| Ended::Arrival));
+    }
     notify.ready();
     let mut running = Running {
         pump: Pump { core, store },
         link: None,
         probes: JoinSet::new(),
+        telling: JoinSet::new(),
+        remedies: JoinSet::new(),
+        hurry: watch::Sender::new(false),
         context,
         clock,
         enrolment,
         background,
+        shown,
         stored_at: Timestamp::MIN,
         renewal: Renewal::default(),
         nudge,
     };
-    let result = running.turn(events, &notify).await;
+    let result = running.turn(events, asked_to_end, &notify).await;
     notify.stopping();
     result?;
     running.farewell().await
+}
+
+/// As many probes as the file asks for, as far as there are files for them: the system's limit less what the
+/// queue, the uplink and the logs need, two for each probe.
+fn probes_at_once(asked: usize, files: Option<usize>) -> usize {
+    let Some(files) = files else { return asked };
+    let most = (files.saturating_sub(FILES_KEPT) / FILES_OF_A_PROBE).max(1);
+    if asked > most {
+        tracing::warn!(
+            asked,
+            most,
+            files,
+            "fewer probes at once than configured: raise LimitNOFILE of the unit"
+        );
+    }
+    asked.min(most)
 }
 
 /// What a background task was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     Uplink,
+    Arrival,
     Renewed,
     NotRenewed,
 }
@@ -109,11 +154,19 @@ struct Running {
     pump: Pump,
     link: Option<Link>,
     probes: JoinSet<(DeviceId, String, Outcome)>,
+    /// A page over the local channel, one at a time.
+    telling: JoinSet<Result<String, String>>,
+    /// What acts on devices, by its command; one at a time.
+    remedies: JoinSet<(String, Report)>,
+    /// Ends their pauses.
+    hurry: watch::Sender<bool>,
     context: Arc<Context>,
     clock: Clock,
     enrolment: Enrolment,
     /// The uplink, and a renewal now and then.
     background: JoinSet<Ended>,
+    /// The key of the codes that are shown.
+    shown: watch::Sender<Option<Secret>>,
     stored_at: Timestamp,
     renewal: Renewal,
     /// Has the uplink connect at once.
@@ -145,9 +198,12 @@ impl Renewal {
 }
 
 impl Running {
-    async fn turn(&mut self, mut events: mpsc::Receiver<Event>, notify: &Notify) -> anyhow::Result<()> {
-        let mut term = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    async fn turn(
+        &mut self,
+        mut events: mpsc::Receiver<Event>,
+        [mut term, mut interrupt]: [Signal; 2],
+        notify: &Notify,
+    ) -> anyhow::Result<()> {
         let every = notify.watchdog_every().unwrap_or(HOUSEKEEPING).min(HOUSEKEEPING);
         let mut housekeeping = tokio::time::interval(every.max(Duration::from_millis(100)));
         loop {
@@ -165,6 +221,14 @@ impl Running {
                 Some(done) = self.probes.join_next() => {
                     let (device, check, outcome) = done.context("a probe was lost")?;
                     self.pump.core.handle_outcome(self.clock.steady(), &device, &check, outcome);
+                }
+                Some(told) = self.telling.join_next() => {
+                    let told = told.context("a local page was lost")?;
+                    self.pump.core.handle_told(self.clock.steady(), told);
+                }
+                Some(done) = self.remedies.join_next() => {
+                    let (id, report) = done.context("a remedy was lost")?;
+                    self.pump.core.handle_remedy(self.clock.steady(), &id, &report);
                 }
                 Some(ended) = self.background.join_next() => self.ended(ended?)?,
                 () = tokio::time::sleep(due) => self.pump.core.handle_timeout(self.clock.steady()),
@@ -190,6 +254,7 @@ impl Running {
             }
             Ended::NotRenewed => self.renewal.failed(self.clock.steady()),
             Ended::Uplink => anyhow::bail!("the uplink ended by itself"),
+            Ended::Arrival => anyhow::bail!("the arrival page ended by itself"),
         }
         Ok(())
     }
@@ -198,6 +263,7 @@ impl Running {
     async fn settle(&mut self) -> anyhow::Result<()> {
         for effect in self.pump.settle(self.clock.steady()).await? {
             match effect {
+                Effect::Remedy { id, job } => self.act(id, job),
                 Effect::RunCheck { device, check } => self.probe(device, check),
                 Effect::Send { up, bytes } => {
                     // What does not get out is sent again when its ack stays away.
@@ -207,9 +273,25 @@ impl Running {
                         tracing::debug!(?up, "the way out is full");
                     }
                 }
+                Effect::Tell(tell) => {
+                    // A local channel that fails in some unforeseen way must not end the agent.
+                    let told = AssertUnwindSafe(crate::local::tell(*tell)).catch_unwind();
+                    self.telling.spawn(async move {
+                        told.await
+                            .unwrap_or_else(|_| Err("the local channel failed; this is our fault".into()))
+                    });
+                }
                 Effect::Heard { offset_ms } => self.clock.heard(offset_ms),
             }
         }
+        let key = self.pump.core.arrival_key();
+        self.shown.send_if_modified(|shown| {
+            let changed = shown.as_ref() != key;
+            if changed {
+                *shown = key.cloned();
+            }
+            changed
+        });
         Ok(())
     }
 
@@ -217,6 +299,19 @@ impl Running {
         self.clock.look(probe::host::is_clock_steered(), &Boot::current());
         let (steady, wall) = (self.clock.steady(), self.clock.wall());
         self.pump.core.handle_wall(steady, wall, self.clock.is_guess());
+    }
+
+    /// Acts on a device. Without a disk that could remember it only what was begun is brought to an end.
+    fn act(&mut self, id: String, job: Job) {
+        let refused = self.pump.store.is_failing() && !matches!(job, Job::SwitchOn(_));
+        let (context, hurry) = (Arc::clone(&self.context), self.hurry.subscribe());
+        self.remedies.spawn(async move {
+            if refused {
+                return (id, Report::failed("the gateway's disk takes nothing, so nothing is begun"));
+            }
+            let report = AssertUnwindSafe(remedy::act(job, &context, hurry)).catch_unwind().await;
+            (id, report.unwrap_or_else(|_| Report::failed("the remedy broke off; this is our fault")))
+        });
     }
 
     fn probe(&mut self, device_id: DeviceId, name: String) {
@@ -305,6 +400,11 @@ impl Running {
 
     /// Leaves in order: what is open goes to disk, the server hears that we go.
     async fn farewell(mut self) -> anyhow::Result<()> {
+        self.hurry.send_replace(true);
+        let ending = tokio::time::timeout(LAST_DEED, self.remedies.join_next()).await;
+        if let Ok(Some(Ok((id, report)))) = ending {
+            self.pump.core.handle_remedy(self.clock.steady(), &id, &report);
+        }
         self.pump.core.handle_shutdown(self.clock.steady());
         self.settle().await?;
         self.store_time().await?;
@@ -326,10 +426,25 @@ fn no_verdict(check: &Check) -> Outcome {
         values: Vec::new(),
         facts: std::collections::BTreeMap::new(),
         elapsed_ms: 0,
+        view: None,
     }
 }
 
 fn wait(now: Timestamp, due: Timestamp) -> Duration {
     let ms = due.as_millisecond().saturating_sub(now.as_millisecond());
     Duration::from_millis(ms.max(0).unsigned_abs()).min(HOUSEKEEPING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_at_once_are_bounded_by_the_files_of_the_system() {
+        assert_eq!(probes_at_once(64, None), 64);
+        assert_eq!(probes_at_once(64, Some(1024)), 64);
+        assert_eq!(probes_at_once(1024, Some(1024)), 480);
+        assert_eq!(probes_at_once(64, Some(10)), 1, "it goes on in any case");
+        assert!(open_files_limit().is_some_and(|files| files > 16));
+    }
 }

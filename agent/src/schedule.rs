@@ -64,6 +64,8 @@ struct Plan {
     due_at: Timestamp,
     silent: u32,
     rejected: u32,
+    /// When it was last asked beyond its rhythm.
+    extra_at: Option<Timestamp>,
 }
 
 impl Plan {
@@ -75,6 +77,7 @@ impl Plan {
             due_at: after(now, Duration::from_millis(phase)),
             silent: 0,
             rejected: 0,
+            extra_at: None,
         }
     }
 
@@ -153,6 +156,19 @@ impl Schedule {
         for plan in slot.checks.values_mut().filter(|p| p.rejected == 0 && checks.contains(&p.check.name)) {
             plan.due_at = plan.due_at.min(now);
         }
+    }
+
+    /// Runs a check now, beyond its rhythm, because of what hangs off its device; once in each of its intervals at
+    /// most, however much that is. True when it will run.
+    pub fn extra(&mut self, now: Timestamp, device: &DeviceId, check: &str) -> bool {
+        let plan = self.devices.get_mut(device).and_then(|slot| slot.checks.get_mut(check));
+        let Some(plan) = plan.filter(|plan| plan.rejected == 0) else { return false };
+        if plan.extra_at.is_some_and(|at| after(at, plan.check.every) > now) {
+            return false;
+        }
+        plan.extra_at = Some(now);
+        plan.due_at = plan.due_at.min(now);
+        true
     }
 
     /// Runs every check of a device now, rejected credentials included: a person asked.
@@ -244,6 +260,17 @@ mod tests {
         assert!((2000..=2200).contains(&runs.len()), "{}", runs.len());
         let first_second = runs.iter().filter(|r| r.0 < from_ms(1000)).count();
         assert!(first_second < 60, "{first_second} probes in the first second");
+    }
+
+    #[test]
+    fn what_hangs_off_a_device_asks_it_once_an_interval_beyond_its_rhythm() {
+        let (mut schedule, id) = (Schedule::default(), DeviceId::try_from("d0".to_owned()).unwrap());
+        schedule.replace(from_ms(0), &devices(1, "5m"));
+        let asked: Vec<i64> = (0..600).filter(|s| schedule.extra(from_ms(s * 1000), &id, "icmp")).collect();
+        assert_eq!(asked, [0, 300]);
+        assert!(!schedule.extra(from_ms(900_000), &id, "nothing"));
+        schedule.finished(from_ms(900_000), &id, "icmp", Ran::Rejected);
+        assert!(!schedule.extra(from_ms(900_000), &id, "icmp"), "rejected credentials are left alone");
     }
 
     #[test]

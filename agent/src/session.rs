@@ -21,7 +21,8 @@ use crate::timeline::Clocks;
 
 /// Envelopes on their way without an ack.
 const WINDOW: usize = 8;
-/// How long an ack may stay away before everything unacknowledged is sent again.
+/// How long acks may stay away before everything unacknowledged is sent again; each one that takes something
+/// off begins it anew, so that a slow line carries nothing twice.
 const ACK_LIMIT: Duration = Duration::from_secs(30);
 /// A repeated request to send from the same number is heeded once in this time: several acks carry it.
 const RESEND_PAUSE: Duration = Duration::from_secs(5);
@@ -89,6 +90,8 @@ pub struct Session {
     next: u64,
     /// Oldest first.
     in_flight: VecDeque<Flight>,
+    /// When an ack last took something off.
+    acked_at: Option<Timestamp>,
     link: Link,
     resent: Option<(u64, Timestamp)>,
     /// The next record is of an earlier clock, and the server has not told the time yet.
@@ -136,6 +139,7 @@ impl Session {
             head,
             next: tail,
             in_flight: VecDeque::new(),
+            acked_at: None,
             link: Link::Down,
             resent: None,
             awaits_time: false,
@@ -284,6 +288,7 @@ impl Session {
         }
         while self.in_flight.front().is_some_and(|flight| flight.last <= ack.upto) {
             self.in_flight.pop_front();
+            self.acked_at = Some(now);
         }
         if let Some((from, _)) = acked.refused {
             self.begin_at(from);
@@ -341,7 +346,8 @@ impl Session {
 
     /// When [`Session::timeout`] has something to do.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.in_flight.front().map(|flight| after(flight.sent_at, ACK_LIMIT))
+        let oldest = self.in_flight.front()?;
+        Some(after(self.acked_at.map_or(oldest.sent_at, |at| at.max(oldest.sent_at)), ACK_LIMIT))
     }
 }
 

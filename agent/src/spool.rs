@@ -8,6 +8,7 @@
 mod bounds;
 mod clocks;
 mod memory;
+mod remedies;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use crate::session::{Record, RecordKind};
 use crate::timeline::Clocks;
 
 pub use clocks::Line;
-pub use memory::takes_nothing;
+pub use memory::{takes_nothing, trouble_of};
 
 /// Records handed out by one read.
 const READ_RECORDS: i64 = 2_000;
@@ -49,6 +50,7 @@ const SCHEMA: &[&str] = &[
     clocks::TABLE,
     "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, number INTEGER NOT NULL, body BLOB NOT NULL, \
      sum INTEGER)",
+    "CREATE TABLE IF NOT EXISTS remedy (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, body TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS journal (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, is_final INTEGER NOT NULL)",
 ];
 
@@ -156,9 +158,24 @@ impl Spool {
         for row in sqlx::query("SELECT id, is_final FROM journal").fetch_all(&mut self.db).await? {
             commands.insert(row.try_get(0)?, row.try_get::<i64, _>(1)? != 0);
         }
+        let remedies = self.remedies().await?;
         let config = self.get_config("config").await?;
         let trial = self.get_config("trial").await?;
-        Ok(Kept { epoch, tail, head, clocks, samples, standing, config, trial, failed: None, commands })
+        let alone = self.get("alone").await?.and_then(|(_, body)| String::from_utf8(body).ok());
+        Ok(Kept {
+            epoch,
+            tail,
+            head,
+            clocks,
+            samples,
+            standing,
+            config,
+            trial,
+            failed: None,
+            commands,
+            alone,
+            remedies,
+        })
     }
 
     /// Commits a batch in one transaction and keeps the bounds; returns the newest number.
@@ -184,6 +201,9 @@ impl Spool {
                 .bind(serde_json::to_string(&batch.samples)?)
                 .execute(&mut *tx)
                 .await?;
+        }
+        if let Some(alone) = &batch.alone {
+            put(&mut tx, "alone", 0, alone.as_bytes()).await?;
         }
         if let Some(standing) = &batch.standing {
             put(&mut tx, "standing", 0, &serde_json::to_vec(standing)?).await?;
@@ -224,6 +244,7 @@ impl Spool {
                 .execute(&mut *tx)
                 .await?;
         }
+        remedies::put(&mut tx, &batch.remedies).await?;
         tx.commit().await.context("cannot write the queue: is the disk full?")?;
         for record in &batch.records {
             self.size.records += 1;
@@ -305,7 +326,13 @@ impl Spool {
                 .await?;
         let dropped = self.number("dropped").await?.unwrap_or(0).unsigned_abs();
         let oldest = self.oldest().await?;
-        self.size = Size { records: records.unsigned_abs(), bytes: bytes.unsigned_abs(), dropped, oldest };
+        self.size = Size {
+            records: records.unsigned_abs(),
+            bytes: bytes.unsigned_abs(),
+            dropped,
+            oldest,
+            ..Size::default()
+        };
         Ok(())
     }
 

@@ -9,13 +9,14 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use sitewarden_proto::wire::DiskTrouble;
 
 use crate::clock::Boot;
 use crate::config::Queue;
 use crate::core::{Batch, ConfigChange, Kept, Size};
 use crate::seal::Seal;
 use crate::session::Record;
-use crate::spool::{Line, Spool, random_epoch, takes_nothing};
+use crate::spool::{Line, Spool, random_epoch, takes_nothing, trouble_of};
 use crate::timeline::Clocks;
 
 /// Bytes of records that wait in memory.
@@ -48,6 +49,8 @@ struct Memory {
     /// It has an epoch of its own, and is sent from.
     is_own: bool,
     refusals: u32,
+    /// What keeps the disk from taking anything, as the last attempt saw it.
+    trouble: DiskTrouble,
     /// What is not a record, for the disk to keep.
     kept: Batch,
     changes: Vec<ConfigChange>,
@@ -107,6 +110,7 @@ impl Store {
             spool,
             is_own: self.numbers.is_none(),
             refusals: 0,
+            trouble: trouble_of(error),
             kept: Batch::default(),
             changes: Vec::new(),
             deleted_upto: 0,
@@ -259,16 +263,20 @@ impl Store {
         if self.memory.is_none() {
             return Ok(Change::None);
         }
-        match self.move_to_disk(now).await {
+        let trouble = match self.move_to_disk(now).await {
             Ok(change) => {
                 tracing::info!("the disk takes something again");
                 self.memory = None;
                 return Ok(change);
             }
-            Err(error) if takes_nothing(&error) => tracing::debug!(%error, "the disk still takes nothing"),
+            Err(error) if takes_nothing(&error) => {
+                tracing::debug!(%error, "the disk still takes nothing");
+                trouble_of(&error)
+            }
             Err(error) => return Err(error),
-        }
+        };
         let Some(memory) = &mut self.memory else { return Ok(Change::None) };
+        memory.trouble = trouble;
         memory.refusals = memory.refusals.saturating_add(1);
         if memory.is_own || !is_drained || memory.refusals < PATIENCE {
             return Ok(Change::None);
@@ -320,13 +328,14 @@ impl Store {
         let Some(memory) = &self.memory else { return disk };
         let waiting = memory.spool.size();
         if memory.is_own {
-            return Size { dropped: disk.dropped + waiting.dropped, ..waiting };
+            return Size { dropped: disk.dropped + waiting.dropped, trouble: memory.trouble, ..waiting };
         }
         Size {
             records: disk.records + waiting.records,
             bytes: disk.bytes + waiting.bytes,
             dropped: disk.dropped + waiting.dropped,
             oldest: disk.oldest.or(waiting.oldest),
+            trouble: memory.trouble,
         }
     }
 
@@ -341,12 +350,18 @@ impl Store {
 
 impl Memory {
     fn keep(&mut self, batch: &Batch) {
+        if batch.alone.is_some() {
+            self.kept.alone.clone_from(&batch.alone);
+        }
         if batch.standing.is_some() {
             self.kept.standing.clone_from(&batch.standing);
         }
         self.kept.journal.extend(batch.journal.iter().cloned());
         let over = self.kept.journal.len().saturating_sub(JOURNAL);
         self.kept.journal.drain(..over);
+        self.kept.remedies.extend(batch.remedies.iter().cloned());
+        let over = self.kept.remedies.len().saturating_sub(JOURNAL);
+        self.kept.remedies.drain(..over);
         self.changes.extend(batch.config.clone());
         let over = self.changes.len().saturating_sub(CHANGES);
         self.changes.drain(..over);

@@ -37,7 +37,7 @@ pub fn open_command(
     gateway: &GatewayId,
     key: &[u8],
     signed: &SignedCommand,
-) -> Result<Command, (Refused, Option<Command>)> {
+) -> Result<Command, (Refused, Option<Box<Command>>)> {
     UnparsedPublicKey::new(&ED25519, key)
         .verify(&signed.signed, &signed.signature)
         .map_err(|_| (Refused::Signature, None))?;
@@ -50,20 +50,34 @@ pub fn open_command(
     }
     let life_ms = command.expires_at_ms.saturating_sub(command.issued_at_ms);
     if command.expires_at_ms <= now.as_millisecond() || life_ms > COMMAND_LIFE_MAX_S * 1000 {
-        return Err((Refused::Expired, Some(command)));
+        return Err((Refused::Expired, Some(Box::new(command))));
     }
     Ok(command)
 }
 
 /// Opens a desired configuration: its TOML text.
-pub fn open_config(config: &DesiredConfig) -> Result<&str, Refused> {
-    if config.body.len() > CONFIG_MAX {
-        return Err(Refused::TooLarge);
+pub fn open_config(config: &DesiredConfig) -> Result<String, Refused> {
+    let mut text = String::new();
+    for (body, sha256) in [
+        (&config.body, &config.sha256),
+        (&config.more, &config.more_sha256),
+        (&config.alone, &config.alone_sha256),
+        (&config.arrival, &config.arrival_sha256),
+    ] {
+        if text.len() + body.len() > CONFIG_MAX {
+            return Err(Refused::TooLarge);
+        }
+        if !body.is_empty() || !sha256.is_empty() {
+            if ring::digest::digest(&ring::digest::SHA256, body).as_ref() != sha256.as_slice() {
+                return Err(Refused::Digest);
+            }
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(std::str::from_utf8(body).map_err(|_| Refused::Unreadable)?);
+        }
     }
-    if ring::digest::digest(&ring::digest::SHA256, &config.body).as_ref() != config.sha256 {
-        return Err(Refused::Digest);
-    }
-    std::str::from_utf8(&config.body).map_err(|_| Refused::Unreadable)
+    Ok(text)
 }
 
 #[cfg(test)]

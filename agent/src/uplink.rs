@@ -21,7 +21,7 @@ use sitewarden_proto::topic::{Down, Up};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, after};
 use crate::enrol::{Enrolment, Identity};
 use crate::tls;
 
@@ -87,13 +87,18 @@ pub struct Link {
 impl Link {
     /// Hands a packet over; false if the way out is full or gone.
     pub fn send(&self, up: Up, bytes: Vec<u8>) -> bool {
-        self.client.try_publish(up.topic(&self.gateway), QoS::AtLeastOnce, false, bytes).is_ok()
+        self.client.try_publish(up.topic(&self.gateway), quality(up), false, bytes).is_ok()
     }
 
     /// Ends the connection in order: the will is not published.
     pub fn close(&self) {
         let _ = self.client.try_disconnect();
     }
+}
+
+/// Records wait for the server's queue, one answer for each. A heartbeat needs none: the next one comes.
+fn quality(up: Up) -> QoS {
+    if up == Up::Session { QoS::AtMostOnce } else { QoS::AtLeastOnce }
 }
 
 /// How to connect.
@@ -106,6 +111,8 @@ pub struct Settings {
     pub address: Option<String>,
     /// MQTT keep-alive.
     pub keep_alive: Duration,
+    /// A connection on which nothing was heard for so long is given up: the server answers every heartbeat.
+    pub silence: Duration,
     /// For how long a connection stood.
     pub clock: Clock,
 }
@@ -167,15 +174,21 @@ async fn session(
     let Ok(will) = will.await else { return Ok(()) };
     let options = options(settings, &identity.pem, will)?;
     let (client, mut network) = AsyncClient::new(options, OUTBOX);
-    let idle_limit = settings.keep_alive * 2;
+    let mut heard_at = settings.clock.steady();
     loop {
-        let packet = match next(&mut network, idle_limit).await? {
+        let left = after(heard_at, settings.silence).duration_since(settings.clock.steady());
+        let packet = match next(&mut network, left.try_into().unwrap_or_default()).await? {
             Polled::Incoming(packet) => packet,
             Polled::Outgoing(_) => continue,
         };
+        heard_at = settings.clock.steady();
         let happened = match packet {
             Packet::ConnAck(ack) if ack.code == ConnectReturnCode::Success => {
-                let filters = Down::ALL.map(|down| Filter::new(down.topic(gateway), QoS::AtLeastOnce));
+                let filters = Down::ALL.map(|down| {
+                    // An ack is cumulative and answers every heartbeat: one that is lost is no loss.
+                    let quality = if down == Down::Ack { QoS::AtMostOnce } else { QoS::AtLeastOnce };
+                    Filter::new(down.topic(gateway), quality)
+                });
                 client.try_subscribe_many(filters).map_err(|_| anyhow!("cannot subscribe"))?;
                 continue;
             }
@@ -230,7 +243,7 @@ async fn next(network: &mut EventLoop, limit: Duration) -> anyhow::Result<Polled
             Err(error.into())
         }
         Ok(polled) => Ok(polled?),
-        Err(_) => bail!("nothing was heard for two keep-alive times"),
+        Err(_) => bail!("nothing was heard for more than two heartbeats"),
     }
 }
 

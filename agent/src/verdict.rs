@@ -14,10 +14,9 @@ use serde_json::Value;
 use sitewarden_proto::id::{DeviceId, FaultCode};
 
 use crate::clock::after;
-use crate::config::{Confirm, Device};
+use crate::config::{Confirm, Device, FLAP_MAX};
 
-/// Raised so often within [`FLAP_WINDOW`] a fault flaps.
-const FLAP_RAISES: usize = 4;
+/// A fault that is raised too often within this time flaps, and has to keep still for as long.
 const FLAP_WINDOW: Duration = Duration::from_mins(30);
 
 /// What proves a fact: a flat object.
@@ -53,6 +52,8 @@ pub struct Rule {
     pub confirm: Confirm,
     /// So many good in a row clear.
     pub clear: u8,
+    /// Raised so often within half an hour it flaps; 0 = it never does.
+    pub flap: u8,
     /// What an outcome that does not show a fault says about it.
     pub sees: Sees,
 }
@@ -264,7 +265,7 @@ impl Verdicts {
             match (stood, record.stands()) {
                 (false, true) => {
                     changes.push(change.clone());
-                    changes.extend(record.raised(now, change));
+                    changes.extend(record.raised(now, rule.flap, change));
                 }
                 (true, false) => {
                     changes.push(Change { kind: ChangeKind::Cleared, last_good_at, first_bad_at, ..change });
@@ -358,20 +359,21 @@ impl Records {
 }
 
 impl Record {
-    fn raised(&mut self, now: Timestamp, change: Change) -> Option<Change> {
+    fn raised(&mut self, now: Timestamp, limit: u8, change: Change) -> Option<Change> {
         self.raises.push_back(now);
-        while self.raises.front().is_some_and(|at| after(*at, FLAP_WINDOW) < now) {
+        while self.raises.len() > usize::from(FLAP_MAX)
+            || self.raises.front().is_some_and(|at| after(*at, FLAP_WINDOW) < now)
+        {
             self.raises.pop_front();
         }
-        if self.is_flapping || self.raises.len() < FLAP_RAISES {
+        if self.is_flapping || limit == 0 || self.raises.len() < usize::from(limit) {
             return None;
         }
         self.is_flapping = true;
         Some(Change { kind: ChangeKind::FlapBegan, ..change })
     }
 
-    /// When it will have kept still for long enough; for a fault that does not flap, when it is forgotten
-    /// that it was ever raised.
+    /// When it will have kept still for long enough; None for a fault that does not flap.
     fn flap_end(&self) -> Option<Timestamp> {
         self.is_flapping.then(|| self.raises.back().map(|at| after(*at, FLAP_WINDOW))).flatten()
     }

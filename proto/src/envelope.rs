@@ -19,15 +19,25 @@ use crate::wire::envelope::Body;
 pub enum Codec {
     /// As they are.
     None,
-    /// One zstd frame (RFC 8878).
+    /// One zstd frame (RFC 8878), made quickly.
     Zstd,
+    /// The same, made as small as some milliseconds allow: for what crosses a site's uplink.
+    ZstdSmall,
 }
 
 impl Codec {
+    fn level(self) -> Option<i32> {
+        match self {
+            Self::None => None,
+            Self::Zstd => Some(3),
+            Self::ZstdSmall => Some(15),
+        }
+    }
+
     fn nibble(self) -> u8 {
         match self {
             Self::None => 0,
-            Self::Zstd => 1,
+            Self::Zstd | Self::ZstdSmall => 1,
         }
     }
 }
@@ -107,11 +117,11 @@ pub fn encode_message<M: Message>(message: &M, codec: Codec) -> Result<Vec<u8>, 
     let first = WIRE_VERSION << 4 | codec.nibble();
     let mut packet = Vec::with_capacity(plain + 1);
     packet.push(first);
-    match codec {
-        Codec::None => packet.extend_from_slice(&message.encode_to_vec()),
-        Codec::Zstd => {
+    match codec.level() {
+        None => packet.extend_from_slice(&message.encode_to_vec()),
+        Some(level) => {
             let packed =
-                zstd::bulk::compress(&message.encode_to_vec(), 3).map_err(|_| EncodeError::Compress)?;
+                zstd::bulk::compress(&message.encode_to_vec(), level).map_err(|_| EncodeError::Compress)?;
             packet.extend_from_slice(&packed);
         }
     }

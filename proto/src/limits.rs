@@ -53,5 +53,13 @@ pub const HEARTBEATS_MISSED: u32 = 3;
 pub const HEARTBEAT_S: std::ops::RangeInclusive<u32> = 5..=900;
 /// Longest life of a command, seconds.
 pub const COMMAND_LIFE_MAX_S: i64 = 24 * 3600;
+/// Remedies of one kind that an agent takes on one device within 24 hours, unless its own file says otherwise.
+pub const REMEDIES_A_DAY: u32 = 2;
+/// Seconds for which a PoE port is off.
+pub const POE_OFF_S: std::ops::RangeInclusive<u32> = 3..=60;
+/// Addresses of one view of a switch, over all ports.
+pub const VIEW_MACS_MAX: usize = 4_096;
+/// Ports of one view of a switch.
+pub const VIEW_PORTS_MAX: usize = 512;
 /// Longest time for which samples are sent at once because somebody watches, seconds.
 pub const WATCH_MAX_S: u32 = 900;

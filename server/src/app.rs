@@ -59,6 +59,15 @@ impl App {
     }
 }
 
+impl App {
+    /// Tells open pages what changed. For the engine's own steps: they need not ring for themselves.
+    pub fn touched_quietly(&self, what: &Touched) {
+        if !what.is_empty() {
+            self.live.publish(what);
+        }
+    }
+}
+
 impl Deref for App {
     type Target = Inner;
     fn deref(&self) -> &Inner {

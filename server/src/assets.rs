@@ -17,6 +17,8 @@ use rust_embed::{Embed, EmbeddedFile};
 struct Dist;
 
 const ENTRY: &str = "noc.html";
+/// The technician's page is a program of its own, small and able to work without a network.
+const TECH: &str = "tech.html";
 const MISSING: &str = "Sitewarden is running, but its web page was not built into this binary.\n\
     Build it: `npm ci && npm run build` in server/web, then build the server again.\n\
     The API is at /api/v1, its description at /api/v1/openapi.json.\n";
@@ -37,8 +39,9 @@ pub async fn fallback(method: Method, uri: Uri, headers: HeaderMap) -> Response 
     if named_file {
         return StatusCode::NOT_FOUND.into_response();
     }
-    match Dist::get(ENTRY) {
-        Some(file) => serve(ENTRY, file, &headers),
+    let entry = if path == "tech" || path.starts_with("tech/") { TECH } else { ENTRY };
+    match Dist::get(entry) {
+        Some(file) => serve(entry, file, &headers),
         None => (StatusCode::SERVICE_UNAVAILABLE, MISSING).into_response(),
     }
 }

@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use registry::{Refusal, Registry, Standing};
+pub use registry::{Mark, Refusal, Registry, Standing};
 
 use self::line::{Line, Turn};
 use self::link::{Greeting, Link};

@@ -10,17 +10,19 @@
 //! 22:00–30:00 ends at six the next morning and belongs to the day on which it begins. An hour that a change of
 //! the clocks skips is no working time; one that it repeats counts twice.
 
+pub mod api;
 pub mod file;
 pub mod holiday;
 mod line;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use holiday::{Holidays, Kind};
+use holiday::{Day, Holidays, Kind};
 use line::Line;
 
 /// One day, seconds.
@@ -40,6 +42,19 @@ pub struct Span {
     pub from_s: i64,
     /// The second after the last.
     pub to_s: i64,
+}
+
+impl fmt::Display for Span {
+    /// As people write it: `08:30-18:00`, `22:00-30:00` over midnight.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = |f: &mut fmt::Formatter<'_>, second: i64| {
+            write!(f, "{:02}:{:02}", second / 3600, second / 60 % 60)?;
+            if second % 60 == 0 { Ok(()) } else { write!(f, ":{:02}", second % 60) }
+        };
+        clock(f, self.from_s)?;
+        f.write_str("-")?;
+        clock(f, self.to_s)
+    }
 }
 
 /// How a day differs from its weekday.
@@ -204,6 +219,16 @@ impl Calendar {
         }
     }
 
+    /// Whether a date is one that the calendar names by itself.
+    pub fn is_own(&self, date: Date) -> bool {
+        self.parts.overrides.contains_key(&date)
+    }
+
+    /// The holiday that a notice gives a date, as far as this calendar follows it.
+    pub fn holiday(&self, date: Date) -> Option<&Day> {
+        self.public(date).and(self.parts.holidays.as_ref()?.day(date))
+    }
+
     /// What the notices say of a date, as far as this calendar follows them.
     pub fn public(&self, date: Date) -> Option<Kind> {
         public(&self.parts, date)
@@ -294,7 +319,8 @@ fn days_that_differ(parts: &Parts) -> BTreeMap<i64, Vec<Span>> {
     days
 }
 
-fn check(spans: &[Span], place: &str) -> Result<(), Fault> {
+/// Whether spans are sound and few enough; `place` is what a complaint names.
+pub fn check(spans: &[Span], place: &str) -> Result<(), Fault> {
     if spans.len() > SPANS_MAX {
         return Err(Fault::TooMany { place: format!("{place}: spans"), limit: SPANS_MAX });
     }

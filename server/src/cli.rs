@@ -2,6 +2,10 @@
 //! server runs: it notices within seconds.
 
 mod calendar;
+mod clocks;
+mod contract;
+mod page;
+mod rota;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,6 +29,15 @@ use crate::serve::{Listeners, open_database, serve};
 use crate::user::{self, AccountId, Language, Role, Scope, login_fault, password, password_fault};
 
 use calendar::CalendarCommand;
+use clocks::ClocksCommand;
+use contract::ContractCommand;
+use page::PageCommand;
+use rota::RotaCommand;
+
+/// Everything was printed; the program ends with this code.
+#[derive(Debug, thiserror::Error)]
+#[error("ends with code {0}")]
+pub struct Exit(pub u8);
 
 /// Watches the low-voltage systems of many sites, and pages people.
 #[derive(Debug, Parser)]
@@ -65,9 +78,21 @@ enum Command {
     /// The keys of the data folder.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// The clocks of tickets.
+    #[command(subcommand)]
+    Clocks(ClocksCommand),
+    /// The pager: what it would do.
+    #[command(subcommand)]
+    Page(PageCommand),
     /// Calendars: what a file means, and holidays.
     #[command(subcommand)]
     Calendar(CalendarCommand),
+    /// Contracts: check one, begin with a template, and what is due, free and charged.
+    #[command(subcommand)]
+    Contract(ContractCommand),
+    /// Rotas: who is on duty, when, and where nobody is.
+    #[command(subcommand)]
+    Rota(RotaCommand),
     /// Prints the API's description.
     Openapi,
     /// The configuration.
@@ -219,7 +244,24 @@ impl Cli {
                 println!("Sealed {count} devices with master key {}.", offline.keys.current_master());
                 Ok(())
             }
+            Command::Page(command) => {
+                let db = open_database(&config).await?;
+                let done = command.run(&db, Clock::System.now()).await;
+                db.close().await;
+                done
+            }
             Command::Calendar(command) => command.run(),
+            Command::Clocks(command) => {
+                let db = open_database(&config).await?;
+                let done = command.run(&db, Clock::System.now()).await;
+                db.close().await;
+                done
+            }
+            Command::Contract(command) => command.run(),
+            Command::Rota(command) => {
+                let offline = Offline::open(config).await?;
+                command.run(&offline.db, offline.clock.now()).await
+            }
             Command::Openapi => {
                 println!("{}", crate::openapi::text().trim_end());
                 Ok(())

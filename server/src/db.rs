@@ -37,6 +37,8 @@ pub type Tx = Transaction<'static, Any>;
 pub type Conn = AnyConnection;
 
 const READERS: u32 = 8;
+/// The advisory lock of whoever lets time act.
+const TURN: i64 = 0x7369_7465_7761_7264;
 const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; \
      PRAGMA busy_timeout=10000; PRAGMA temp_store=MEMORY;";
 
@@ -79,6 +81,13 @@ impl Db {
                 let pool = AnyPoolOptions::new()
                     .max_connections(READERS)
                     .acquire_timeout(Duration::from_secs(30))
+                    // A plan that was made while next to nothing stood reads whole tables in a storm.
+                    .after_connect(|conn, _| {
+                        Box::pin(async move {
+                            conn.execute("SET plan_cache_mode = force_custom_plan").await?;
+                            Ok(())
+                        })
+                    })
                     .connect(url)
                     .await
                     .context("cannot reach PostgreSQL; check the url, the server and the password")?;
@@ -124,11 +133,34 @@ impl Db {
         }
     }
 
+    /// A transaction in which time acts: it begins escalations, asks whoever is next, settles incidents. One at a
+    /// time, over all connections and servers: two that look at the same moment would both ask. On SQLite every
+    /// writer is alone; on PostgreSQL it waits here, before it holds anything that another could want.
+    pub async fn write_in_turn(&self) -> sqlx::Result<Tx> {
+        let mut tx = self.write().await?;
+        if self.engine == Engine::Postgres {
+            sqlx::query("SELECT CAST(pg_advisory_xact_lock($1) AS TEXT)")
+                .bind(TURN)
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx)
+    }
+
     /// Closes all connections; the last one checkpoints SQLite's log.
     pub async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
     }
+}
+
+/// Takes the turn of [`Db::write_in_turn`] for the rest of this transaction, if nobody has it: whoever holds rows
+/// already must not wait. False when somebody has it; what is due then is theirs, or the engine's next tick.
+pub async fn try_turn(conn: &mut Conn) -> sqlx::Result<bool> {
+    if conn.backend_name() != "PostgreSQL" {
+        return Ok(true);
+    }
+    sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)").bind(TURN).fetch_one(conn).await
 }
 
 fn sqlite_pool(size: u32) -> AnyPoolOptions {
@@ -230,6 +262,23 @@ pub fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
         rows = rest;
         Some(piece)
     })
+}
+
+/// Adds ` AND column = $n` for each column that is given a value, from the place `first` on; the values in that order.
+/// Only what narrows gets into the text, because no index serves a condition that may be void.
+pub fn narrow<'a, const N: usize>(
+    text: &mut String,
+    first: usize,
+    by: [(&str, Option<&'a str>); N],
+) -> Vec<&'a str> {
+    let mut values = Vec::new();
+    for (column, value) in by {
+        let Some(value) = value else { continue };
+        // Writing to a text cannot fail.
+        let _ = write!(text, " AND {column} = ${}", first + values.len());
+        values.push(value);
+    }
+    values
 }
 
 /// `($1, $2), ($3, $4)`: the places of so many rows of so many columns.

@@ -5,8 +5,10 @@
 //! again, the faults still stand or are cleared by the history that it brings.
 
 pub mod api;
+pub mod parent;
 pub mod store;
 pub mod timeline;
+pub mod topology;
 
 use sitewarden_proto::fault::Effect;
 
@@ -15,7 +17,8 @@ pub const CLASSES: &[&str] =
     &["camera", "nvr", "switch", "access", "ups", "phone", "intrusion", "server", "gateway", "other"];
 
 /// The kinds of check that a gateway can run in this release.
-pub const CHECK_KINDS: &[&str] = &["icmp", "tcp", "http", "tls", "ntp", "snmp", "host"];
+pub const CHECK_KINDS: &[&str] =
+    &["icmp", "tcp", "http", "tls", "ntp", "snmp", "topology", "rtsp", "picture", "host"];
 
 /// The most `[[check]]` tables one device may have.
 pub const CHECKS_MAX: usize = 32;
@@ -34,6 +37,8 @@ pub enum State {
     Degraded,
     /// It does not do its job.
     Down,
+    /// Somebody works on it by arrangement: whatever it says wakes nobody.
+    Maintenance,
 }
 
 impl State {
@@ -44,12 +49,13 @@ impl State {
             Self::Unknown => "unknown",
             Self::Degraded => "degraded",
             Self::Down => "down",
+            Self::Maintenance => "maintenance",
         }
     }
 
     /// Reads the word back; a word this release does not know is *unknown*.
     pub fn parse(word: &str) -> Self {
-        [Self::Ok, Self::Degraded, Self::Down]
+        [Self::Ok, Self::Degraded, Self::Down, Self::Maintenance]
             .into_iter()
             .find(|state| state.as_str() == word)
             .unwrap_or(Self::Unknown)
@@ -71,6 +77,8 @@ impl From<Effect> for State {
 pub struct Known<'a> {
     /// The gateway that watches it is heard.
     pub gateway_heard: bool,
+    /// A maintenance window runs over it.
+    pub in_maintenance: bool,
     /// At least one report has come since the device was added.
     pub reported: bool,
     /// The codes of the faults that stand.
@@ -79,6 +87,9 @@ pub struct Known<'a> {
 
 /// The state of a device and the fault code that decides it (empty when none does).
 pub fn state(known: &Known<'_>) -> (State, String) {
+    if known.in_maintenance {
+        return (State::Maintenance, "maintenance".to_owned());
+    }
     if !known.gateway_heard {
         return (State::Unknown, "gateway_silent".to_owned());
     }
@@ -119,7 +130,7 @@ pub enum CheckError {
         what: String,
     },
     /// A key that has no place here.
-    #[error("`{0}` does not belong here: the text holds `[[check]]` tables only")]
+    #[error("`{0}` does not belong here: the text holds `[[check]]` and `[remedy]` tables only")]
     Foreign(String),
     /// No table at all.
     #[error("there is no check; begin with `[[check]]` and `kind = \"icmp\"`")]
@@ -145,6 +156,21 @@ pub enum CheckError {
     },
 }
 
+/// How long the slowest check of a text of `[[check]]` tables takes to confirm a fault, ms: so many bad outcomes at its
+/// interval. What cannot be read counts as the agent's default of two each minute.
+pub fn confirm_ms(text: &str) -> i64 {
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let checks = table.get("check").and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let one = |check: &toml::Value| {
+        let word = |key: &str| check.get(key).and_then(toml::Value::as_str).unwrap_or_default();
+        let every =
+            word("every").parse::<jiff::SignedDuration>().map_or(60_000, |every| every.as_millis() as i64);
+        let bad = word("confirm").split('/').next().and_then(|bad| bad.parse().ok()).unwrap_or(2_i64);
+        every.clamp(1000, 86_400_000) * bad.clamp(1, 16)
+    };
+    checks.iter().map(one).max().unwrap_or(120_000)
+}
+
 /// Reads a text of `[[check]]` tables as far as the server needs to: kinds and names. The gateway
 /// validates the rest and reports what it refuses.
 pub fn parse_checks(text: &str) -> Result<Vec<CheckName>, CheckError> {
@@ -158,7 +184,7 @@ pub fn parse_checks(text: &str) -> Result<Vec<CheckName>, CheckError> {
             what: error.message().to_owned(),
         }
     })?;
-    if let Some(key) = table.keys().find(|key| *key != "check") {
+    if let Some(key) = table.keys().find(|key| !["check", "remedy"].contains(&key.as_str())) {
         return Err(CheckError::Foreign(key.clone()));
     }
     let checks = table.get("check").and_then(toml::Value::as_array).ok_or(CheckError::Empty)?;
@@ -191,7 +217,7 @@ mod tests {
 
     fn check(heard: bool, reported: bool, standing: &[&str], state_is: State, because: &str) {
         let standing: Vec<String> = standing.iter().map(|code| (*code).to_owned()).collect();
-        let known = Known { gateway_heard: heard, reported, standing: &standing };
+        let known = Known { gateway_heard: heard, in_maintenance: false, reported, standing: &standing };
         assert_eq!(state(&known), (state_is, because.to_owned()));
     }
 
@@ -210,6 +236,18 @@ mod tests {
         check(true, false, &[], State::Unknown, "");
         check(false, true, &[], State::Unknown, "gateway_silent");
         check(false, true, &["unreachable"], State::Unknown, "gateway_silent");
+        let standing = ["unreachable".to_owned()];
+        let known = Known { gateway_heard: false, in_maintenance: true, reported: true, standing: &standing };
+        assert_eq!(state(&known), (State::Maintenance, "maintenance".to_owned()));
+    }
+
+    #[test]
+    fn the_slowest_check_says_how_long_it_takes() {
+        let two = "[[check]]\nkind = \"icmp\"\nevery = \"30s\"\nconfirm = \"2/3\"\n\
+                   [[check]]\nkind = \"snmp\"\nevery = \"5m\"\nconfirm = \"3/3\"\n";
+        assert_eq!(confirm_ms(two), 900_000);
+        assert_eq!(confirm_ms("[[check]]\nkind = \"icmp\""), 120_000);
+        assert_eq!(confirm_ms("nonsense ["), 120_000);
     }
 
     #[test]

@@ -17,11 +17,15 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Touched};
+use crate::escalation::step::beat;
+use crate::escalation::step::watch::Watch;
 use crate::ingest::effect;
 use crate::notify::Pulse;
 use crate::page::channel::Senders;
+use crate::page::channel::heartbeat::Beats;
 use crate::page::store::OnDuty;
-use crate::{gateway, history, page, retention};
+use crate::sla::store::Library;
+use crate::{contract, escalation, gateway, history, incident, maintenance, page, remedy, retention, sla};
 
 /// How often the engine looks when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -32,6 +36,9 @@ const LAST_DECISION: Duration = Duration::from_secs(5);
 /// How often old rows are looked for.
 const RETENTION_EVERY: SignedDuration = SignedDuration::from_secs(600);
 
+/// How often rotas are looked at for somebody who has come on duty.
+const SHIFT_LOOK_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
 /// What the engine remembers between two ticks. Everything else is in the database.
 pub struct Engine {
     senders: Arc<Senders>,
@@ -40,6 +47,13 @@ pub struct Engine {
     keeping: Keeping,
     /// Who was on duty at the last look; `None` before the first.
     on_duty: Option<Vec<OnDuty>>,
+    /// When rotas are looked at for somebody new.
+    shift_look: Option<Timestamp>,
+    /// When the pager is audited next.
+    watch: Watch,
+    /// Contracts that were read.
+    library: Library,
+    beats: Beats,
     /// Since when no decision has reached the database.
     pulse: Arc<Pulse>,
 }
@@ -56,7 +70,17 @@ impl Engine {
         let senders = Arc::new(Senders::new(&app.config)?);
         let pulse = Arc::new(Pulse::default());
         pulse.begin(now);
-        Ok(Self { senders, listening_since: now, keeping: Keeping::default(), on_duty: None, pulse })
+        Ok(Self {
+            senders,
+            listening_since: now,
+            keeping: Keeping::default(),
+            on_duty: None,
+            shift_look: None,
+            watch: Watch::default(),
+            library: Library::default(),
+            beats: Beats::new()?,
+            pulse,
+        })
     }
 
     /// Whether decisions reach the database.
@@ -68,6 +92,12 @@ impl Engine {
     pub async fn cycle(&mut self, app: &App, now: Timestamp) {
         self.decide(app, now).await;
         guarded("send pages", send(app, &self.senders, now, &CancellationToken::new())).await;
+        guarded("heartbeat", beat::send(app, &self.beats, now)).await;
+        guarded(
+            "tell receivers",
+            page::step::outlet::send_due(app, &self.senders, now, &CancellationToken::new()),
+        )
+        .await;
         self.keeping.step(app, now).await;
     }
 
@@ -79,10 +109,25 @@ impl Engine {
         guarded("silence", silence(app, self.listening_since, now)).await;
         guarded("replay", replay(app, now)).await;
         guarded("clocks", gateway::step::clocks(app, now)).await;
+        guarded("disks", gateway::step::disks(app, now)).await;
+        guarded("renewals", contract::step::remind(app, now)).await;
+        guarded("count clocks", count(app, &mut self.library, now)).await;
+        guarded("watch remedies", remedy::step::watch(app, now)).await;
         if guarded("plan pages", plan(app, now)).await {
             self.pulse.begin(now);
         }
+        guarded("begin remedies", remedy::step::begin_due(app, now)).await;
         guarded("late duty", late_duty(app, &mut self.on_duty, now)).await;
+        if self.shift_look.is_none_or(|due| now >= due) {
+            self.shift_look = now.checked_add(SHIFT_LOOK_EVERY).ok();
+            guarded("new shift", new_shift(app, now)).await;
+        }
+        guarded("listen to peers", beat::listen(app, self.listening_since, now)).await;
+        if self.watch.is_due(now) {
+            guarded("audit the pager", audit(app, &mut self.watch, now)).await;
+        }
+        guarded("ends", untold_ends(app, now)).await;
+        guarded("receivers", page::step::outlet::plan(app, now)).await;
         guarded("downlink", downlink(app, now)).await;
     }
 }
@@ -102,6 +147,7 @@ impl Keeping {
 pub async fn run(app: App, mut engine: Engine, stop: CancellationToken) {
     let decided = Notify::new();
     let senders = Arc::clone(&engine.senders);
+    let beats = engine.beats.clone();
     let mut keeping = std::mem::take(&mut engine.keeping);
     let deciding = async {
         while next(&app.wake, &stop).await {
@@ -121,6 +167,19 @@ pub async fn run(app: App, mut engine: Engine, stop: CancellationToken) {
             guarded("send pages", send(&app, &senders, app.clock.now(), &stop)).await;
         }
     };
+    let unbeaten = Notify::new();
+    let beating = async {
+        while next(&unbeaten, &stop).await {
+            guarded("heartbeat", beat::send(&app, &beats, app.clock.now())).await;
+        }
+    };
+    let for_telling = Notify::new();
+    let telling = async {
+        while next(&for_telling, &stop).await {
+            let told = page::step::outlet::send_due(&app, &senders, app.clock.now(), &stop);
+            guarded("tell receivers", told).await;
+        }
+    };
     let unrung = Notify::new();
     let keeping = async {
         while next(&unrung, &stop).await {
@@ -130,7 +189,7 @@ pub async fn run(app: App, mut engine: Engine, stop: CancellationToken) {
             }
         }
     };
-    tokio::join!(deciding, sending, keeping);
+    tokio::join!(deciding, sending, telling, beating, keeping);
 }
 
 /// Some time after a stop.
@@ -189,9 +248,8 @@ async fn silence(app: &App, listening_since: Timestamp, now: Timestamp) -> Resul
 }
 
 async fn replay(app: &App, now: Timestamp) -> Result<()> {
-    let before = now.saturating_sub(gateway::REPLAY_LIMIT)?;
     let mut conn = app.db.read().await?;
-    let stuck = gateway::store::replay::list_stuck(&mut conn, before).await?;
+    let stuck = gateway::store::replay::list_stuck(&mut conn, now).await?;
     drop(conn);
     for id in stuck {
         let Ok(id) = GatewayId::try_from(id) else { continue };
@@ -203,9 +261,31 @@ async fn replay(app: &App, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// Clocks follow what happened to their tickets; what is left over is looked at again at once.
+async fn count(app: &App, library: &mut Library, now: Timestamp) -> Result<()> {
+    if sla::step::step(app, library, now).await? {
+        app.wake.notify_one();
+    }
+    Ok(())
+}
+
 async fn plan(app: &App, now: Timestamp) -> Result<()> {
-    let mut tx = app.db.write().await?;
-    let touched = page::step::plan(&mut tx, now).await?;
+    let mut tx = app.db.write_in_turn().await?;
+    let mut touched = incident::step::settle(&mut tx, now).await?;
+    touched.add(maintenance::step::step(&mut tx, now).await?);
+    touched.add(Touched::tickets(escalation::step::step(&mut tx, now).await?));
+    tx.commit().await?;
+    app.touched(&touched);
+    Ok(())
+}
+
+/// People whom a gateway has told of trouble that is over hear so.
+async fn untold_ends(app: &App, now: Timestamp) -> Result<()> {
+    if page::store::told::list_untold_ends(&mut *app.db.read().await?).await?.is_empty() {
+        return Ok(());
+    }
+    let mut tx = app.db.write_in_turn().await?;
+    let touched = page::step::plan_untold_ends(&mut tx, now).await?;
     tx.commit().await?;
     app.touched(&Touched::tickets(touched));
     Ok(())
@@ -219,16 +299,33 @@ async fn late_duty(app: &App, known: &mut Option<Vec<OnDuty>>, now: Timestamp) -
     if known.as_ref() == Some(&on_duty) {
         return Ok(());
     }
-    let mut tx = app.db.write().await?;
-    let touched = page::step::plan_latecomers(&mut tx, now).await?;
+    let mut tx = app.db.write_in_turn().await?;
+    let touched = escalation::step::latecomers(&mut tx, false, now).await?;
     tx.commit().await?;
     *known = Some(on_duty);
     app.touched(&Touched::tickets(touched));
     Ok(())
 }
 
+/// Whoever a rota has brought on duty is told of what nobody has taken and no further step is planned for.
+async fn new_shift(app: &App, now: Timestamp) -> Result<()> {
+    let mut tx = app.db.write_in_turn().await?;
+    let touched = escalation::step::latecomers(&mut tx, true, now).await?;
+    tx.commit().await?;
+    app.touched(&Touched::tickets(touched));
+    Ok(())
+}
+
+/// Looks whether the pager can do its work.
+async fn audit(app: &App, watch: &mut Watch, now: Timestamp) -> Result<()> {
+    let mut tx = app.db.write_in_turn().await?;
+    watch.step(&mut tx, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 async fn send(app: &App, senders: &Senders, now: Timestamp, stop: &CancellationToken) -> Result<()> {
-    let touched = page::step::send_due(app, senders, now, stop).await?;
+    let touched = page::step::send::send_due(app, senders, now, stop).await?;
     app.touched(&Touched::tickets(touched));
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod api;
 pub mod command;
 pub mod desired;
 pub mod enrol;
+pub mod local;
 pub mod reseal;
 pub mod step;
 pub mod store;
@@ -31,8 +32,10 @@ pub enum State {
     Revoked,
 }
 
-/// How long a gateway may tell its history before its tickets are paged all the same.
+/// How long a gateway's history may stand still on its way before its tickets are paged all the same.
 pub const REPLAY_LIMIT: SignedDuration = SignedDuration::from_secs(300);
+/// How long it may be on its way at all: then tickets are paged, however well it moves.
+pub const REPLAY_MAX: SignedDuration = SignedDuration::from_hours(1);
 
 impl State {
     /// All of them.

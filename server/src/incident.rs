@@ -3,12 +3,19 @@
 //! it is gone. Its start is kept as two facts: the last good sample and the first bad one.
 
 pub mod api;
+pub mod cause;
+pub mod step;
 pub mod store;
 
+use jiff::SignedDuration;
 use sitewarden_proto::fault::Severity;
 
 /// The fault code of a gateway that is not heard any more. The server raises it itself.
 pub const GATEWAY_SILENT: &str = "gateway_silent";
+
+/// How long a trouble must keep still before it is no longer said to come and go: what a gateway waits after it
+/// was last raised, and some time for the word to arrive. A word that never comes holds nothing for ever.
+pub const FLAP_LASTS: SignedDuration = SignedDuration::from_mins(35);
 
 /// How bad a fault is by the catalogue. A code that only a newer agent knows counts as major: a
 /// person shall look at it.

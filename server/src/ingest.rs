@@ -18,8 +18,10 @@ pub mod clocks;
 pub mod devices;
 pub mod effect;
 mod pipe;
+mod raise;
 mod read;
 mod report;
+mod topology;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -150,6 +152,7 @@ impl Answer {
             desired_config_version: number(self.config_version),
             oldest_wire_version: u32::from(limits::OLDEST_WIRE_VERSION),
             watch_seconds: 0,
+            reads_groups: true,
             refused_from: number(self.refused_from),
         };
         encode_message(&ack, Codec::None).unwrap_or_default()

@@ -191,6 +191,13 @@ impl Keys {
         hmac::verify(&self.0.link, message, tag).is_ok()
     }
 
+    /// The key of the codes that a gateway shows. A gateway that is enrolled anew gets another one, so whoever has its
+    /// old box cannot show its codes any more.
+    pub fn arrival_key(&self, gateway: &str, enrolled_at: Option<i64>) -> [u8; 32] {
+        let enrolled_at = enrolled_at.unwrap_or_default();
+        self.sign_link(format!("arrival key 1/{gateway}/{enrolled_at}").as_bytes())
+    }
+
     /// Ed25519 signature (RFC 8032) over `message`, 64 bytes.
     pub fn sign_command(&self, message: &[u8]) -> Vec<u8> {
         self.0.command.sign(message).as_ref().to_vec()

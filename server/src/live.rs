@@ -32,8 +32,9 @@ use board::Delta;
 const TICK: Duration = Duration::from_millis(250);
 /// Deltas a slow page may lag behind.
 const FRAMES: usize = 64;
-/// Touched rows beyond which everything is fetched again.
-const TOUCHED_MAX: usize = 5000;
+/// Touched rows beyond which everything is fetched again. A storm of ten thousand devices is told as it is: the whole
+/// board of a large installation, once for each open page, would cost far more.
+const TOUCHED_MAX: usize = 30_000;
 /// Open streams of one server process.
 const STREAMS_MAX: usize = 1000;
 /// Events remembered so that none is sent twice.

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use sitewarden_server::cli::Cli;
+use sitewarden_server::cli::{Cli, Exit};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -33,9 +33,12 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("sitewarden: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => match error.downcast_ref::<Exit>() {
+            Some(exit) => ExitCode::from(exit.0),
+            None => {
+                eprintln!("sitewarden: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
     }
 }

@@ -51,6 +51,12 @@ pub struct Readings {
     pub gateways_replaying: i64,
     /// Gateways whose clock is wrong.
     pub gateways_clock_wrong: i64,
+    /// Gateways whose own disk takes nothing.
+    pub gateways_disk_wrong: i64,
+    /// What the audit of the pager finds, by kind.
+    pub pager_findings: Vec<(String, i64)>,
+    /// How long ago an audit of the pager was passed, in seconds; -1 when never.
+    pub pager_passed_s: i64,
     /// Gateways connected to this process.
     pub connected: i64,
     /// Open live streams.
@@ -120,6 +126,7 @@ impl Metrics {
             ("gateways", "Gateways by state", "state", &now.gateways),
             ("tickets", "Tickets that are not closed, by state", "state", &now.tickets),
             ("incidents", "Incidents that stand, by severity", "severity", &now.incidents),
+            ("pager_findings", "What keeps people from being paged, by kind", "kind", &now.pager_findings),
         ] {
             let family: Family<Labels, Gauge> = Family::default();
             for (word, count) in rows {
@@ -129,6 +136,7 @@ impl Metrics {
         }
         for (name, help, value) in [
             ("pages_waiting", "Pages that wait for a sender", now.pages_waiting),
+            ("pager_passed_seconds", "How long ago the pager passed its audit; -1 never", now.pager_passed_s),
             ("pages_oldest_seconds", "How long the oldest of them waits", now.pages_oldest_s),
             (
                 "gateways_holding",
@@ -137,6 +145,7 @@ impl Metrics {
             ),
             ("gateways_replaying", "Gateways that are telling their history", now.gateways_replaying),
             ("gateways_clock_wrong", "Gateways whose clock is wrong", now.gateways_clock_wrong),
+            ("gateways_disk_wrong", "Gateways whose own disk takes nothing", now.gateways_disk_wrong),
             ("gateways_connected", "Gateways connected to this process", now.connected),
             ("live_streams", "Open live streams", now.streams),
         ] {

@@ -5,7 +5,9 @@
 
 pub mod ack;
 pub mod api;
+pub mod bundle;
 pub mod channel;
+pub mod hold;
 pub mod step;
 pub mod store;
 
@@ -22,6 +24,16 @@ pub enum Purpose {
     Opened,
     /// The machine has seen that the trouble is over.
     Closed,
+    /// Customers hear that their trouble is known.
+    Informed,
+    /// Customers hear that it is over.
+    InformedOver,
+    /// A promised time is running out.
+    AtRisk,
+    /// A promised time is up.
+    Breached,
+    /// It was kept after all, as evidence shows that came late.
+    Kept,
 }
 
 impl Purpose {
@@ -30,12 +42,20 @@ impl Purpose {
         match self {
             Self::Opened => "opened",
             Self::Closed => "closed",
+            Self::Informed => "informed",
+            Self::InformedOver => "informed_over",
+            Self::AtRisk => "at_risk",
+            Self::Breached => "breached",
+            Self::Kept => "kept",
         }
     }
 
     /// Reads the word back.
     pub fn parse(word: &str) -> Self {
-        if word == "closed" { Self::Closed } else { Self::Opened }
+        [Self::Closed, Self::Informed, Self::InformedOver, Self::AtRisk, Self::Breached, Self::Kept]
+            .into_iter()
+            .find(|purpose| purpose.as_str() == word)
+            .unwrap_or(Self::Opened)
     }
 }
 
@@ -73,9 +93,24 @@ pub struct Facts<'a> {
     /// When the trouble began, in the site's zone.
     pub since: String,
     pub evidence: &'a str,
+    /// What was tried from afar; may be empty.
+    pub tried: &'a str,
     pub link: &'a str,
     /// The page may have been sent before: an earlier claim ran out without an answer.
     pub repeat: bool,
+    /// The clock that it is about, for pages about one.
+    pub clock: ClockFacts<'a>,
+}
+
+/// The clock that a page is about.
+#[derive(Clone, Debug, Default)]
+pub struct ClockFacts<'a> {
+    /// What the contract calls it.
+    pub title: &'a str,
+    /// How much of its time is used, per cent.
+    pub share: i64,
+    /// When it is, or was, due, in the site's zone.
+    pub due: String,
 }
 
 /// A message in one language.
@@ -93,8 +128,10 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
     let known = fault::find(facts.code);
     let what = match known {
         Some(fault) if facts.title.is_empty() => format!("{}: {}", facts.subject, fault.title.get(lang)),
-        Some(_) | None if !facts.title.is_empty() => facts.title.to_owned(),
-        Some(_) | None => format!("{}: {}", facts.subject, facts.code),
+        // The machine's own trouble that has a name instead of a device.
+        Some(fault) => format!("{}: {}", facts.title, fault.title.get(lang)),
+        None if !facts.title.is_empty() => facts.title.to_owned(),
+        None => format!("{}: {}", facts.subject, facts.code),
     };
     let site = match language {
         Language::En => facts.site,
@@ -102,6 +139,7 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
         Language::Zh => facts.site_zh,
     };
     let number = facts.number.to_string();
+    let share = facts.clock.share.to_string();
     let severity = text(language, &format!("mail.severity.{}", facts.severity), &[]);
     let args = [
         ("number", number.as_str()),
@@ -111,6 +149,10 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
         ("since", facts.since.as_str()),
         ("link", facts.link),
         ("evidence", facts.evidence),
+        ("tried", facts.tried),
+        ("clock", facts.clock.title),
+        ("share", share.as_str()),
+        ("due", facts.clock.due.as_str()),
     ];
     let line = |key: &str| text(language, key, &args);
     let mut lines = Vec::new();
@@ -124,6 +166,9 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
                 lines.push(line("mail.evidence"));
             }
             lines.push(line("mail.since"));
+            if !facts.tried.is_empty() {
+                lines.push(line("mail.tried"));
+            }
             if let Some(fault) = known {
                 lines.push(fault.remedy.get(lang).to_owned());
             }
@@ -136,6 +181,25 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
             lines.push(line("mail.closed.first"));
             lines.push(line("mail.since"));
             line("mail.closed.subject")
+        }
+        Purpose::Informed => {
+            lines.push(line("mail.informed.first"));
+            lines.push(line("mail.since"));
+            line("mail.informed.subject")
+        }
+        Purpose::InformedOver => {
+            lines.push(line("mail.informed_over.first"));
+            lines.push(line("mail.since"));
+            line("mail.informed_over.subject")
+        }
+        Purpose::AtRisk | Purpose::Breached | Purpose::Kept => {
+            let name = facts.purpose.as_str();
+            lines.push(line(&format!("mail.{name}.first")));
+            lines.push(line("mail.clock.due"));
+            if !facts.link.is_empty() {
+                lines.push(line("mail.clock.link"));
+            }
+            line(&format!("mail.{name}.subject"))
         }
     };
     if facts.repeat {
@@ -176,8 +240,10 @@ mod tests {
             subject: "cam-11",
             since: "03:12:08".into(),
             evidence: "icmp 3 of 3 lost",
+            tried: "",
             link: "https://noc.example/a/x",
             repeat: false,
+            clock: ClockFacts { title: "Arrival", share: 90, due: "13:00:00".into() },
         }
     }
 
@@ -194,6 +260,22 @@ mod tests {
         assert!(zh.subject.contains("北门站") && zh.text.contains("03:12:08"), "{zh:?}");
         let over = compose(Language::En, &facts(Purpose::Closed));
         assert_ne!(over.subject, en.subject);
+    }
+
+    #[test]
+    fn a_page_about_a_clock_says_which_one_how_far_and_by_when() {
+        for language in [Language::En, Language::Zh] {
+            for purpose in [Purpose::AtRisk, Purpose::Breached, Purpose::Kept] {
+                let message = compose(language, &facts(purpose));
+                assert!(
+                    message.subject.contains("#1042") && message.subject.contains("Arrival"),
+                    "{message:?}"
+                );
+                assert!(message.text.contains("13:00:00"), "{message:?}");
+                assert_eq!(message.text.contains("90"), purpose == Purpose::AtRisk, "{message:?}");
+                assert_eq!(Purpose::parse(purpose.as_str()), purpose);
+            }
+        }
     }
 
     #[test]

@@ -53,6 +53,28 @@ pub fn rules(keep: &Retention) -> Vec<Rule> {
         rule("record_gap", "gateway_id, epoch, from_seq", "received_at", "1 = 1", days(keep.events_days)),
         rule("audit", "id", "at", "1 = 1", days(keep.audit_days)),
         rule("command", "id", "expires_at", "1 = 1", days(keep.pages_days)),
+        // What was done to a customer's device, and who had agreed to it, is kept like the audit; a ticket's record
+        // tells of it for ever. A consent goes after what was done by it, one that may still be used not at all.
+        rule("remedy", "id", "ended_at", "1 = 1", days(keep.audit_days)),
+        rule(
+            "remedy_consent",
+            "id",
+            "given_at",
+            "(standing = 0 OR revoked_at < $1 OR until_at < $1) \
+             AND NOT EXISTS (SELECT 1 FROM remedy r WHERE r.consent_id = remedy_consent.id)",
+            days(keep.audit_days),
+        ),
+        // Where a device hung before. Where it was seen last stays however long ago that is: a dead device hangs there.
+        rule(
+            "port_seen",
+            "device_id, switch_id, if_index",
+            "seen_at",
+            "EXISTS (SELECT 1 FROM port_seen later WHERE later.device_id = port_seen.device_id \
+             AND later.seen_at > port_seen.seen_at)",
+            days(keep.events_days),
+        ),
+        // A proposal that is still shown by a switch is seen again and again, whatever was answered to it.
+        rule("parent_proposal", "id", "seen_at", "1 = 1", days(keep.events_days)),
         // A ticket's record says who was paged when; how each attempt went is for those who run this server. Of a
         // ticket that stands nothing goes: its people are still to be told that it is over.
         rule(
@@ -70,6 +92,13 @@ pub fn rules(keep: &Retention) -> Vec<Rule> {
             "state IN ('sent', 'failed', 'withheld') \
              AND EXISTS (SELECT 1 FROM ticket t WHERE t.id = page.ticket_id AND t.state = 'closed') \
              AND NOT EXISTS (SELECT 1 FROM page_attempt a WHERE a.page_id = page.id)",
+            days(keep.pages_days),
+        ),
+        rule(
+            "outlet_ticket",
+            "outlet_id, ticket_id",
+            "told_at",
+            "state = 'sent' AND want_state = 'closed'",
             days(keep.pages_days),
         ),
         rule("login_session", "token_hash", "expires_at", "1 = 1", 0),

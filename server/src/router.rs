@@ -171,8 +171,19 @@ pub fn routes() -> Routes {
         .with(crate::site::api::routes())
         .with(crate::gateway::api::routes())
         .with(crate::device::api::routes())
+        .with(crate::device::api::topology::routes())
         .with(crate::incident::api::routes())
+        .with(crate::remedy::api::routes())
+        .with(crate::maintenance::api::routes())
         .with(crate::ticket::api::routes())
+        .with(crate::calendar::api::routes())
+        .with(crate::contract::api::routes())
+        .with(crate::sla::api::routes())
+        .with(crate::visit::api::routes())
+        .with(crate::deal::api::routes())
+        .with(crate::rota::api::routes())
+        .with(crate::user::api::skill::routes())
+        .with(crate::escalation::api::routes())
         .with(crate::page::api::routes())
         .with(crate::live::api::routes())
         .get("/api/v1/openapi.json", Act::Public, async || axum::Json(crate::openapi::document()))
@@ -318,7 +329,7 @@ async fn secure_headers(State(app): State<App>, request: Request, next: Next) ->
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=(self)"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }

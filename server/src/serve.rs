@@ -219,8 +219,7 @@ async fn prepare(mut config: Config, listeners: &Listeners) -> Result<App> {
         println!("First start. Until the password is changed, only this machine may sign in.");
         println!("Login: {FIRST_LOGIN}  password (shown once): {secret}");
     }
-    let standings = gateway::store::standings(&mut *app.db.read().await?).await?;
-    app.gateways.replace_standings(standings);
+    gateway::step::admit(&app, &mut *app.db.read().await?).await?;
     Ok(app)
 }
 
@@ -234,6 +233,10 @@ pub async fn open_database(config: &Config) -> Result<Db> {
 
 /// Makes an administrator with a random password when there is no account at all.
 async fn first_administrator(app: &App) -> Result<Option<String>> {
+    // A look first: a start must not wait for a database that another program holds.
+    if user::store::count_accounts(&mut *app.db.read().await?).await? > 0 {
+        return Ok(None);
+    }
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     if user::store::count_accounts(&mut tx).await? > 0 {

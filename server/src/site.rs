@@ -3,6 +3,7 @@
 use crate::id::id;
 
 pub mod api;
+pub mod place;
 pub mod store;
 
 id! {

@@ -74,6 +74,43 @@ pub fn apply(state: State, step: &Step) -> Result<State, StepError> {
     }
 }
 
+/// Why a ticket's pages wait. What happens goes on the record meanwhile, and once no reason is left the
+/// difference to what the people were told last is paged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Until it is known whether what the device hangs off is the cause.
+    Cause,
+    /// The trouble comes and goes.
+    Flapping,
+    /// Somebody works there by arrangement.
+    Maintenance,
+    /// The gateway is still telling its history.
+    Replay,
+    /// A remedy is under way.
+    Remedy,
+}
+
+impl Hold {
+    /// The word in the database and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cause => "cause",
+            Self::Flapping => "flapping",
+            Self::Maintenance => "maintenance",
+            Self::Replay => "replay",
+            Self::Remedy => "remedy",
+        }
+    }
+}
+
+/// Whether an event of a ticket may move the clocks of its contract; all others leave them as they are.
+pub fn moves_clocks(kind: &str) -> bool {
+    MOVING.contains(&kind)
+}
+
+/// `fact` is what people and machines say of the work: answered, arrived, restored, paused, ….
+pub const MOVING: [&str; 7] = ["opened", "fault_raised", "acked", "closed", "reopened", "merged", "fact"];
+
 /// Who did something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {

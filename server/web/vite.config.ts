@@ -1,7 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 
-// One entry for now: noc.html. Nothing is inlined, so the page runs under `default-src 'self'`.
+// Two entries: the operations page and the technician's. Nothing is inlined, so the page runs under `default-src 'self'`.
 export default defineConfig({
   plugins: [svelte()],
   build: {
@@ -10,7 +10,7 @@ export default defineConfig({
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: { noc: 'noc.html' } },
+    rollupOptions: { input: { noc: 'noc.html', tech: 'tech.html' } },
   },
   server: { port: 5173, proxy: { '/api': 'http://127.0.0.1:8080', '^/a/': 'http://127.0.0.1:8080' } },
 });

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use serde_json::json;
 use sitewarden_proto::envelope::{Codec, encode};
-use sitewarden_proto::metrics::{Series, build};
+use sitewarden_proto::metrics::{Series, pack};
 use sitewarden_proto::wire::Envelope;
 use sitewarden_proto::wire::envelope::Body;
 use sitewarden_server::clock::{Clock, from_ms};
@@ -389,7 +389,7 @@ fn packet(devices: &[String], start: i64, block: u64) -> Vec<u8> {
         sent_at_ms: Clock::System.now().as_millisecond(),
         session_id: 1,
         clock: 1,
-        body: Some(Body::Metrics(build(&series).expect("a block"))),
+        body: Some(Body::Metrics(pack(&series).expect("a block"))),
     };
     encode(&envelope, Codec::Zstd).expect("a packet")
 }

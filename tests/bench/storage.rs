@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use sitewarden_proto::envelope::{Codec, encode};
-use sitewarden_proto::metrics::{Series, build};
+use sitewarden_proto::metrics::{Series, pack};
 use sitewarden_proto::topic::Up;
 use sitewarden_proto::wire::envelope::Body;
 use sitewarden_proto::wire::{Envelope, Event, EventBatch, Transition};
@@ -131,7 +131,7 @@ impl Sender {
                 series.push(Series { device: device.clone(), check, metric, points });
             }
         }
-        let body = Body::Metrics(build(&series).expect("a block"));
+        let body = Body::Metrics(pack(&series).expect("a block"));
         self.packet(body, at + MINUTES * MINUTE_MS)
     }
 

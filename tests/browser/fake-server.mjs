@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { makeWorld } from './fake-world.mjs';
 
 const DIST = fileURLToPath(new URL('../../server/web/dist/', import.meta.url));
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
-const CSP = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.webmanifest': 'application/manifest+json' };
+const CSP = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 /** Starts a fake server on a free port; `close()` ends it. */
 export async function startFake({ size = 10, signedIn = true, role = 'administrator', mustChange = false, language = 'en' } = {}) {
@@ -47,12 +47,12 @@ export async function startFake({ size = 10, signedIn = true, role = 'administra
     }
     const result = world.answer(request.method, path, url.searchParams, body);
     if (result.delta) say('delta', result.delta);
-    if (result.error) return refuse(result.status, result.error, result.message, result.hint);
+    if (result.error) return json(result.status, { error: { code: result.error, message: result.message, hint: result.hint }, ...result.more });
     json(result.status ?? 200, result.body);
   }
   async function file(path, response) {
     const name = normalize(path).replace(/^\/+/, '');
-    const found = extname(name) ? name : 'noc.html';
+    const found = extname(name) ? name : name === 'tech' ? 'tech.html' : 'noc.html';
     try {
       const bytes = await readFile(join(DIST, found));
       response.writeHead(200, { 'content-type': TYPES[extname(found)] ?? 'application/octet-stream' });

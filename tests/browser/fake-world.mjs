@@ -1,4 +1,10 @@
 // Invented rows for the fake server: sites, gateways, devices, troubles and a history, the same for the same size.
+import { makeClocks } from './fake-clocks.mjs';
+import { makeDeals } from './fake-deal.mjs';
+import { makeContracts } from './fake-contracts.mjs';
+import { makeDuty } from './fake-duty.mjs';
+import { makeVisits } from './fake-visits.mjs';
+
 const NAMES = [['North Gate', '北门站'], ['Tunnel East', '东隧道'], ['Riverside', '滨河站'], ['Mall 2', '商场二期'], ['South Gate', '南门站'], ['East Gate', '东门站'], ['West Gate', '西门站'],
   ['Tunnel West', '西隧道'], ['Harbour 1', '港口一站'], ['Airport Road', '机场路'], ['Lakeside', '湖畔园'], ['Hillside', '山前站'], ['Old Town', '老城站'], ['Bridge 1', '一号桥'],
   ['Depot A', '车辆段甲'], ['Library', '图书馆'], ['Museum', '博物馆'], ['Stadium', '体育场'], ['Campus N', '北校区'], ['Plant 1', '一号厂房']];
@@ -14,11 +20,12 @@ const FAULTS = [
   fault('http_auth_rejected', 'minor', 'unknown', 'password rejected', '密码被拒绝', 'Correct user and password in the check.', '更正检查项中的用户名和密码。'),
   fault('gateway_silent', 'critical', 'unknown', 'gateway silent', '网关失联', 'Check the uplink and power of the gateway.', '检查网关的上联网络和供电。'),
 ];
-const ACTS = ['own_account', 'own_contacts', 'see_board', 'see_customers', 'edit_customers', 'see_sites', 'edit_sites', 'see_gateways', 'edit_gateways', 'see_devices', 'edit_devices', 'probe_devices',
-  'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'ack_tickets', 'close_tickets', 'assign_tickets', 'see_people', 'edit_people', 'see_duty', 'edit_duty', 'see_audit'];
-const CUSTOMER_ACTS = ['own_account', 'see_board', 'see_sites', 'see_devices', 'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets'];
+const ACTS = ['own_account', 'own_contacts', 'see_board', 'see_customers', 'edit_customers', 'see_sites', 'edit_sites', 'see_gateways', 'edit_gateways', 'see_devices', 'edit_devices', 'probe_devices', 'see_remedies', 'edit_remedies', 'press_remedies',
+  'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'ack_tickets', 'record_facts', 'judge_clocks', 'close_tickets', 'assign_tickets', 'see_people', 'edit_people', 'see_duty', 'edit_duty', 'edit_maintenance', 'see_audit', 'see_channels', 'see_deliveries', 'edit_channels', 'see_contracts', 'check_contracts', 'edit_contracts'];
+ACTS.push('see_escalation', 'edit_escalation', 'edit_pager', 'see_rota', 'edit_rota', 'swap_shifts', 'log_duty', 'edit_pay', 'see_visits', 'work_visits', 'plan_visits');
+const CUSTOMER_ACTS = ['own_account', 'see_board', 'see_sites', 'see_devices', 'see_remedies', 'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'see_contracts'];
 
-const quiet = (now) => ({ queue_oldest_at: null, newest_at: now - 40_000, late_ms: 1400, replay_left: null, gaps: 0, gaps_day: 0, lost_records: 0, last_gap_at: null, last_gap_reason: null, refused_by_agent: 0, refused_here: 0, clock_wrong_at: null });
+const quiet = (now) => ({ queue_oldest_at: null, newest_at: now - 40_000, late_ms: 1400, replay_left: null, gaps: 0, gaps_day: 0, lost_records: 0, last_gap_at: null, last_gap_reason: null, refused_by_agent: 0, refused_here: 0, clock_wrong_at: null, disk_trouble: null, disk_wrong_at: null });
 
 /** A world of `size` devices; from ten on something is wrong with the wire of its first gateways. `many` gateways are added. */
 export function makeWorld(size, { role, mustChange, language }) {
@@ -40,7 +47,7 @@ export function makeWorld(size, { role, mustChange, language }) {
     [{ clock_offset_ms: -7_203_112 }, { clock_wrong_at: now - 3 * HOUR, gaps: 3, gaps_day: 1, lost_records: 412, last_gap_at: now - 5 * HOUR, last_gap_reason: 'queue_full', refused_here: 2 }],
     [{ queue_records: 0 }, {}],
     [{ queue_records: 9800, queue_bytes: 21_500_000 }, { queue_oldest_at: now - 26 * HOUR, newest_at: now - 25 * HOUR, late_ms: 25 * HOUR, replay_left: 9640 }],
-    [{ queue_records: 2600, queue_bytes: 5_100_000 }, { queue_oldest_at: now - 2 * HOUR, late_ms: 2 * HOUR }],
+    [{ queue_records: 2600, queue_bytes: 5_100_000 }, { queue_oldest_at: now - 2 * HOUR, late_ms: 2 * HOUR, disk_trouble: 'full', disk_wrong_at: now - 3 * HOUR }],
     [{ cert_not_after: now + 9 * 24 * HOUR }, { refused_by_agent: 12 }],
     [{ config_reported_version: 5, config_version: 6, config_status: 'rejected', config_error: 'line 12: kind `telepathy` is unknown' }, {}],
     [{ state: 'never', last_heard_at: null, enrolled_at: null, cert_not_after: null, agent_version: null, queue_records: null, queue_bytes: null, clock_offset_ms: null }, { newest_at: null, late_ms: null }],
@@ -52,7 +59,7 @@ export function makeWorld(size, { role, mustChange, language }) {
     const heard = gateways.filter((one) => one.state === 'online'), held = heard.filter((one) => one.wire.queue_oldest_at !== null && now - one.wire.queue_oldest_at > 2 * MINUTE);
     const sum = (list, of) => list.reduce((all, one) => all + of(one), 0);
     return { holding: held.length, records_held: sum(held, (one) => one.queue_records), oldest_held_at: held.length ? Math.min(...held.map((one) => one.wire.queue_oldest_at)) : null, replaying: heard.filter((one) => one.wire.replay_left !== null).length,
-      gaps_day: sum(gateways, (one) => one.wire.gaps_day), lost_day: sum(gateways, (one) => (one.wire.gaps_day ? 400 : 0)), clocks_wrong: gateways.filter((one) => one.wire.clock_wrong_at !== null).length, certificates_ending: gateways.filter((one) => one.cert_not_after !== null && one.cert_not_after - now < 336 * HOUR).length, commit_lag_ms: 4 };
+      gaps_day: sum(gateways, (one) => one.wire.gaps_day), lost_day: sum(gateways, (one) => (one.wire.gaps_day ? 400 : 0)), clocks_wrong: gateways.filter((one) => one.wire.clock_wrong_at !== null).length, disks_wrong: gateways.filter((one) => one.wire.disk_trouble !== null).length, certificates_ending: gateways.filter((one) => one.cert_not_after !== null && one.cert_not_after - now < 336 * HOUR).length, commit_lag_ms: 4 };
   }
   let seq = 100, number = 1030;
   const bySite = (site) => devices.filter((device) => device.site_id === site.id);
@@ -63,12 +70,12 @@ export function makeWorld(size, { role, mustChange, language }) {
     const site = sites.find((one) => one.id === (device ?? gateway).site_id);
     const at = Date.now() - ago, id = `inc-${++number}`;
     const place = { site_id: site.id, site_name: site.name, site_name_zh: site.name_zh };
-    const incident = { id, ...place, gateway_id: device?.gateway_id ?? gateway.id, gateway_name: gateways.find((one) => one.id === (device?.gateway_id ?? gateway.id)).name, device_id: device?.id ?? null, device_name: device?.name ?? null, class: device?.class ?? null, code, severity, effect, opened_at: at, last_good_at: at - 30_000, first_bad_at: at - 5000, closed_at: null, evidence, ticket_id: `ticket-${number}`, ticket_number: number, unknown_devices: unknown };
-    const ticket = { id: `ticket-${number}`, number, ...place, zone: site.zone, device_id: device?.id ?? null, device_name: device?.name ?? null, gateway_name: incident.gateway_name, origin: 'machine', code, title: '', severity, effect, state: acked ? 'acked' : 'open', opened_at: at, acked_at: acked ? at + 3 * MINUTE : null, acked_by: acked ?? null, assignee_id: null, assignee: acked ?? null, closed_at: null, changed_at: at, incidents: [incident],
+    const incident = { id, ...place, gateway_id: device?.gateway_id ?? gateway.id, gateway_name: gateways.find((one) => one.id === (device?.gateway_id ?? gateway.id)).name, device_id: device?.id ?? null, device_name: device?.name ?? null, class: device?.class ?? null, code, severity, effect, opened_at: at, last_good_at: at - 30_000, first_bad_at: at - 5000, closed_at: null, evidence, ticket_id: `ticket-${number}`, ticket_number: number, cause_id: null, cause_name: null, waits_until: null, unknown_devices: unknown };
+    const ticket = { id: `ticket-${number}`, number, ...place, zone: site.zone, device_id: device?.id ?? null, device_name: device?.name ?? null, gateway_name: incident.gateway_name, origin: 'machine', code, title: '', severity, effect, state: acked ? 'acked' : 'open', opened_at: at, acked_at: acked ? at + 3 * MINUTE : null, acked_by: acked ?? null, assignee_id: null, assignee: acked ?? null, closed_at: null, changed_at: at, incidents: [incident], symptoms: 0, last_good_at: at - 30_000, first_bad_at: at - 5000, escalation: null,
       events: [{ seq: 1, kind: 'opened', occurred_at: at, recorded_at: at, actor: '', source: 'machine', body: { code, evidence } }, { seq: 2, kind: 'page_queued', occurred_at: at + 800, recorded_at: at + 800, actor: '', source: 'system', body: {} },
         ...(acked ? [{ seq: 3, kind: 'acked', occurred_at: at + 3 * MINUTE, recorded_at: at + 3 * MINUTE, actor: acked, source: 'person', body: { by: 'link', text: 'On my way, 20 min.' } }] : [])],
-      pages: [{ id: `page-${number}-1`, ticket_id: `ticket-${number}`, account_id: 'u-2', account: 'li.wei', channel: 'email', address: 'li.wei@example.com', purpose: 'opened', state: 'sent', created_at: at + 800, sent_at: at + 1400, attempts: 1, last_answer: '250 2.0.0 queued' },
-        { id: `page-${number}-2`, ticket_id: `ticket-${number}`, account_id: 'u-2', account: 'li.wei', channel: 'webhook', address: 'https://hooks.example.com/noc', purpose: 'opened', state: acked ? 'sent' : 'failed', created_at: at + 800, sent_at: acked ? at + 2000 : null, attempts: acked ? 1 : 5, last_answer: acked ? '200' : '503 from the receiver' }] };
+      holds: [], pages: [{ id: `page-${number}-1`, ticket_id: `ticket-${number}`, account_id: 'u-2', account: 'li.wei', channel: 'email', address: 'li.wei@example.com', purpose: 'opened', state: 'sent', created_at: at + 800, sent_at: at + 1400, attempts: 1, last_answer: '250 2.0.0 queued', held: '', due_at: at + 800 },
+        { id: `page-${number}-2`, ticket_id: `ticket-${number}`, account_id: 'u-2', account: 'li.wei', channel: 'webhook', address: 'https://hooks.example.com/noc', purpose: 'opened', state: acked ? 'sent' : 'failed', created_at: at + 800, sent_at: acked ? at + 2000 : null, attempts: acked ? 1 : 5, last_answer: acked ? '200' : '503 from the receiver', held: '', due_at: at + 800 }] };
     incidents.push(incident);
     tickets.push(ticket);
     if (device) {
@@ -92,16 +99,34 @@ export function makeWorld(size, { role, mustChange, language }) {
     for (const device of dark) Object.assign(device, { state: 'unknown', state_since: now - 853_000 });
     trouble({ gateway: gateways[1], code: 'gateway_silent', ago: 853_000, acked: 'wang.min', evidence: { devices: dark.length }, unknown: dark.length });
     trouble({ device: bySite(sites[2])[5], code: 'port_closed', ago: 28 * HOUR, acked: 'zhao.lin', evidence: { port: 554, text: 'port 554 refused the connection' } });
+    const worked = trouble({ device: bySite(sites[3])[4], code: 'port_closed', ago: HOUR, evidence: { port: 554 } });
+    Object.assign(worked, { held: 'maintenance', held_why: '更换光缆 new fibre', holds: [{ reason: 'maintenance', since: now - HOUR, until: null, detail: { why: '更换光缆 new fibre' } }], pages: [] });
     bySite(sites[3]).slice(3, 6).forEach((device) => Object.assign(device, { state: 'maintenance', state_since: now - 2 * HOUR }));
   }
-  if (size >= 10) tickets.push({ ...tickets[0], id: 'ticket-1001', number: 1001, origin: 'person', title: '2 号道闸不落杆, barrier stays open', code: '', effect: '', device_id: null, device_name: null, gateway_name: null, state: 'closed', closed_at: now - 20 * HOUR, opened_at: now - 26 * HOUR, acked_by: 'li.wei', acked_at: now - 25 * HOUR, incidents: [], pages: [], events: [{ seq: 1, kind: 'opened', occurred_at: now - 26 * HOUR, recorded_at: now - 26 * HOUR, actor: 'li.wei', source: 'person', body: {} }, { seq: 2, kind: 'closed', occurred_at: now - 20 * HOUR, recorded_at: now - 20 * HOUR, actor: 'li.wei', source: 'person', body: { reason: 'person', text: 'Motor replaced.' } }] });
+  if (size >= 10) tickets.push({ ...tickets[0], id: 'ticket-1001', number: 1001, origin: 'person', title: '2 号道闸不落杆, barrier stays open', code: '', effect: '', device_id: null, device_name: null, gateway_name: null, state: 'closed', closed_at: now - 20 * HOUR, opened_at: now - 26 * HOUR, acked_by: 'li.wei', acked_at: now - 25 * HOUR, incidents: [], holds: [], pages: [], events: [{ seq: 1, kind: 'opened', occurred_at: now - 26 * HOUR, recorded_at: now - 26 * HOUR, actor: 'li.wei', source: 'person', body: {} }, { seq: 2, kind: 'closed', occurred_at: now - 20 * HOUR, recorded_at: now - 20 * HOUR, actor: 'li.wei', source: 'person', body: { reason: 'person', text: 'Motor replaced.' } }] });
 
   latest.sort((a, b) => b.at - a.at);
 
   const me = { id: 'u-1', login: 'admin', name: 'Ada', role, customer_id: role === 'customer' ? 'customer-1' : null, language, must_change: mustChange, csrf: 'fake-csrf', acts: role === 'customer' ? CUSTOMER_ACTS : ACTS };
   const users = [{ ...me, disabled: false }, { id: 'u-2', login: 'li.wei', name: 'Li Wei', role: 'noc', customer_id: null, language: 'zh', disabled: false }, { id: 'u-3', login: 'zhao.lin', name: 'Zhao Lin', role: 'technician', customer_id: null, language: 'zh', disabled: true }];
-  const contacts = [{ id: 'c-1', channel: 'email', address: 'li.wei@example.com', template: '', enabled: true, tested_at: now - HOUR, test_error: null }, { id: 'c-2', channel: 'webhook', address: 'https://hooks.example.com/noc', template: '', enabled: true, tested_at: null, test_error: null }];
+  const contact = (more) => ({ account_id: 'u-2', template: '', enabled: true, created_at: now, tested_at: null, test_error: null, test_answer: null, limit_pages: 10, limit_minutes: 10, quiet_from: null, quiet_to: null, zone: '', gone_at: null, gone_why: null, ...more });
+  const contacts = [contact({ id: 'c-1', channel: 'email', address: 'li.wei@example.com', tested_at: now - HOUR, test_answer: '250 OK' }), contact({ id: 'c-2', channel: 'aliyun_sms', address: '+8613800000000', quiet_from: 1320, quiet_to: 420, zone: 'Asia/Shanghai', test_error: 'HTTP 200 {"Code":"isv.AMOUNT_NOT_ENOUGH"}' }),
+    contact({ id: 'c-3', channel: 'web_push', address: 'fcm.googleapis.com · 3fa2c1', enabled: false, gone_at: now - HOUR, gone_why: 'HTTP 410 push subscription has unsubscribed or expired' })];
+  const field = (name, more = {}) => ({ name, secret: false, optional: false, default: '', value: '', is_set: false, ...more });
+  const way = (name, address, more = {}) => ({ name, address, is_push: false, is_ready: false, fields: [], changed_at: null, people: 0, limit: 10, ...more });
+  const ways = [way('email', 'mail', { is_ready: true, people: 3 }), way('webhook', 'url', { is_ready: true }), way('http', 'url', { is_ready: true }),
+    way('dingtalk', 'mention', { is_ready: true, people: 2, changed_at: now - HOUR, fields: [field('base_url', { optional: true, default: 'https://oapi.dingtalk.com' }), field('access_token', { secret: true, is_set: true }), field('secret', { secret: true, optional: true, is_set: true })] }),
+    way('aliyun_sms', 'phone', { fields: [field('access_key_id'), field('access_key_secret', { secret: true }), field('sign_name'), field('template_code'), field('params', { optional: true, default: '{"number":"{{number}}"}' })] }),
+    way('web_push', 'subscription', { is_push: true, fields: [field('subject')] }), way('ntfy', 'topic', { is_push: true, is_ready: true, people: 1, fields: [field('base_url', { optional: true, default: 'https://ntfy.sh' })] })];
+  const receivers = [{ id: 'r-1', name: 'On-call', kind: 'pagerduty', url: 'https://events.pagerduty.com', customer_id: null, severity: 'major', enabled: true, told_at: now - HOUR, failed_at: now - 60_000, last_answer: 'HTTP 429 {"status":"throttle exceeded"}', waiting: 2, failed: 0 },
+    { id: 'r-2', name: 'Metrics', kind: 'alertmanager', url: 'http://10.0.0.9:9093', customer_id: null, severity: 'minor', enabled: true, told_at: now - 60_000, failed_at: null, last_answer: 'HTTP 200', waiting: 0, failed: 0 }];
+  const deliveries = [{ number: 1031, account: 'Li Wei', channel: 'dingtalk', purpose: 'opened', attempt: 1, at: now - 90_000, ok: true, answer: 'HTTP 200 {"errcode":0,"errmsg":"ok"}', state: 'sent' }, { number: 1031, account: 'Zhao Lin', channel: 'aliyun_sms', purpose: 'opened', attempt: 2, at: now - 95_000, ok: false, answer: 'HTTP 200 {"Code":"isv.BUSINESS_LIMIT_CONTROL"}', state: 'queued' }];
+  let hangs = [];
+  const localPage = { url: 'http://10.20.7.5/sms', has_template: true, severity: 'major', after_minutes: 10, people: [{ account_id: 'u-2', address: '+8613800000000' }] };
   const duty = size ? [{ id: 'duty-1', site_id: null, account_id: 'u-2' }] : [];
+  const clocks = makeClocks(tickets), deals = makeDeals();
+  const visits = makeVisits(tickets, me, devices);
+  const duties = makeDuty(now, { me, users, sites, devices, empty: size === 0 });
   const short = ({ events, pages, ...ticket }) => ticket;
   const items = (list) => ({ body: { items: list, next: null } });
 
@@ -140,6 +165,7 @@ export function makeWorld(size, { role, mustChange, language }) {
     ticket.events = [...ticket.events, { seq: ticket.events.length + 1, kind: { ack: 'acked', close: 'closed', reopen: 'reopened', assign: 'assigned', note: 'note' }[kind], occurred_at: at, recorded_at: at, actor: me.name, source: 'person', body: { text: body.text ?? body.reason ?? body.note, by: kind === 'ack' ? 'page' : undefined, reason: kind === 'close' ? 'person' : undefined, account: kind === 'assign' ? ticket.assignee : undefined } }];
     return { body: ticket, delta: { seq: ++seq, at, tickets: [short(ticket)] } };
   }
+  const promised = makeContracts(size, now, me, sites);
   const missing = { status: 404, error: 'not_found', message: 'there is no such row', hint: 'it may have been removed' };
 
   function answer(method, path, query, body) {
@@ -150,13 +176,20 @@ export function makeWorld(size, { role, mustChange, language }) {
       case 'board': return { body: board() };
       case 'faults': return items(FAULTS);
       case 'customers': return get ? items(size ? [{ id: 'customer-1', name: 'Harbour Authority', note: 'class A, 24 × 7', created_at: now, sites: sites.length }] : []) : { body: { id: 'customer-2', ...body } };
-      case 'sites': return !get ? { body: { id: 'site-0', ...body } } : id ? one(sites, id) : items(sites);
+      case 'topology': return items(proposals(get ? query.get('site_id') : 'site-0'));
+      case 'sites': if (third === 'remedies') return { body: allowed }; return !get ? { body: { id: 'site-0', ...body } } : id ? one(sites, id) : items(sites);
+      case 'contracts': return promised.answer(method, id, third, fourth, query, body);
+      case 'calendars': return promised.calendars(id, query);
       case 'wire': return { body: sums() };
-      case 'gateways': return third === 'gaps' ? items(gaps) : get ? items(gateways) : { body: { gateway: gateways[0], token: 'swt1.not.a.token', command: 'sitewarden-agent enrol --server https://noc.example.com --token swt1.not.a.token.0123456789abcdef0123456789abcdef' } };
+      case 'gateways': if (third === 'parents') { if (!get) hangs = body.parents.map((link) => { const { name, state } = devices.find((device) => device.id === link.device_id); return { ...link, name, state, source: 'recorded' }; }); return items(hangs); }
+        return third === 'local-page' ? { body: localPage } : third === 'gaps' ? items(gaps) : get ? items(gateways) : { body: { gateway: gateways[0], token: 'swt1.not.a.token', command: 'sitewarden-agent enrol --server https://noc.example.com --token swt1.not.a.token.0123456789abcdef0123456789abcdef' } };
       case 'devices': {
         if (!id) return get ? items(devices.filter((device) => !query.get('site_id') || device.site_id === query.get('site_id')).map(detail)) : { body: detail(devices[0]) };
         const device = devices.find((found) => found.id === id);
         if (!device) return missing;
+        if (third === 'remedies') return { status: get ? 200 : 202, body: remedies(device) };
+        if (third === 'topology') return { body: { ports: ports(device), proposals: proposals(device.site_id).filter((one) => one.device_id === device.id) } };
+        if (third === 'port') return { status: 204 };
         if (third === 'events') return items([{ id: 'e2', at: device.state_since, received_at: device.state_since + 400, code: 'unreachable', transition: 'raised', check: 'icmp', last_good_at: null, first_bad_at: null, evidence: { sent: 3, lost: 3 }, clock_offset_ms: 12 }, { id: 'e1', at: now - 30 * HOUR, received_at: now - 29 * HOUR, code: '', transition: 'baseline', check: 'icmp', last_good_at: null, first_bad_at: null, evidence: null, clock_offset_ms: 12 }]);
         if (third === 'states') return items(states(device, Number(query.get('from')), Number(query.get('to'))));
         if (third === 'history') return { body: history(Number(query.get('from')), Number(query.get('to'))) };
@@ -173,13 +206,43 @@ export function makeWorld(size, { role, mustChange, language }) {
         }
         const ticket = tickets.find((found) => found.id === id || String(found.number) === id);
         if (!ticket) return missing;
+        if (third === 'deal' && method === 'GET') return { body: deals.of(ticket) };
+        if (third === 'deal') return { ...deals.settle(ticket, fourth, body, me.name), delta: { seq: ++seq, at: Date.now(), tickets: [short(ticket)] } };
+        if (third === 'clocks') return { body: clocks.shown(ticket) };
+        if (third === 'visits') return visits.answer(method, ['tickets', id], query, body);
+        if (third === 'facts' || third === 'ruling') return { body: clocks.say(ticket, body, me.name), delta: { seq: ++seq, at: Date.now(), tickets: [short(ticket)] } };
         return third ? act(ticket, third, body) : { body: ticket };
       }
+      case 'visits': return visits.answer(method, [first, id, third, fourth], query, body);
+      case 'clocks': return { body: clocks.board(query.get('state')) };
       case 'users': return third === 'contacts' ? (fourth ? { status: 202, body: { fifth } } : get ? items(id === 'u-2' ? contacts : []) : { body: contacts[0] }) : get ? items(users) : { body: { user: { ...users[1], ...body }, password: 'made-up-pass-word' } };
+      case 'channels': return get ? { body: { items: ways, push_alone: ['Zhao Lin'] } } : { body: ways[3] };
+      case 'deliveries': return items(deliveries);
+      case 'receivers': return third ? { body: { ok: true, answer: 'HTTP 202' } } : get ? items(receivers) : { body: receivers[0] };
+      case 'push-key': return { body: { public_key: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4' } };
       case 'duty': return get ? items(duty) : { body: { id: 'duty-2', ...body } };
       case 'search': { const q = (query.get('q') ?? '').toLowerCase(); return { body: { devices: devices.filter((one) => one.name.toLowerCase().includes(q)).slice(0, 10).map(detail), sites: sites.filter((one) => one.name.toLowerCase().includes(q)).slice(0, 10), tickets: tickets.filter((one) => String(one.number).includes(q)).slice(0, 10).map(short) } }; }
-      default: return missing;
+      default: return duties(method, path, query, body) ?? missing;
     }
+  }
+  const RULES = [{ class: 'camera', kind: 'poe_cycle', automatic: true, codes: ['unreachable'], daily_limit: 2, wait_s: 240, days_limit: 3 }, { class: 'nvr', kind: 'reboot', automatic: false, codes: [], daily_limit: 1, wait_s: 240, days_limit: 0 }];
+  const allowed = { enabled: true, consent: 'standing', from_minute: 360, to_minute: 1320, rules: RULES, changed_at: now - 40 * HOUR, changed_by: 'Ada',
+    consents: [{ id: 'k-1', given_by: '赵主任（物业）', words: '2026-11-01 函，同意夜间远程断电重启', given_at: now - 300 * HOUR, until_at: now + 900 * HOUR, recorded_by: 'Ada', revoked_at: null, holds: true }, { id: 'k-2', given_by: 'Mr Zhao', words: 'by telephone', given_at: now - 900 * HOUR, until_at: now - 400 * HOUR, recorded_by: 'Ada', revoked_at: null, holds: false }],
+    kinds: [{ kind: 'poe_cycle', classes: ['camera', 'access', 'phone', 'intrusion', 'other'], automatic: ['camera', 'access', 'phone', 'intrusion', 'other'] }, { kind: 'reboot', classes: ['camera', 'nvr', 'other'], automatic: ['camera', 'other'] }, { kind: 'readd_channel', classes: ['nvr'], automatic: [] }] };
+  const REMEDY = { kind: 'poe_cycle', target: { switch_id: 'dev-0-0', switch: 'SW-3', port: 'GE0/7' }, ticket_id: null, ticket_number: null, consent_by: null, reason: '', result: null };
+  function remedies(device) {
+    return { offers: [{ kind: 'poe_cycle', no: device.class === 'camera' ? null : 'no_port', needs_consent: false, today: 1, daily_limit: 2, switch: 'SW-3', port: 'GE0/7' }, { kind: 'reboot', no: 'no_rights', needs_consent: false, today: 0, daily_limit: 2, switch: null, port: null }],
+      record: device.state === 'ok' ? [] : [{ ...REMEDY, id: 'r-2', code: 'unreachable', automatic: true, actor: '', state: 'not_healed', asked_at: now - 396_000, begun_at: now - 394_000, done_at: now - 380_000, ended_at: now - 156_000 },
+        { ...REMEDY, id: 'r-1', code: '', automatic: false, actor: 'li.wei', consent_by: '赵主任', state: 'failed', reason: 'unauthorized', asked_at: now - 30 * HOUR, begun_at: now - 30 * HOUR, done_at: null, ended_at: now - 30 * HOUR + 4000, result: { error: 'the switch does not let this login write: noAccess' } }] };
+  }
+  function ports(device) {
+    const above = devices.find((found) => found.id === device.parent_id);
+    return above ? [{ switch_id: above.id, switch_name: above.name, name: 'GE0/7', poe_group: 1, poe_port: 7, macs: 1, trunk: false, first_seen_at: now - 900 * HOUR, seen_at: now - 180_000, recorded: false, recorded_by: '' }] : [];
+  }
+  function proposals(site) {
+    const here = devices.filter((device) => device.site_id === site && device.parent_id);
+    const above = devices.find((found) => found.id === here[0]?.parent_id);
+    return above ? here.slice(0, 3).map((device, i) => ({ id: `p-${i}`, device_id: device.id, device_name: device.name, site_id: site, switch_id: above.id, switch_name: above.name, port: `GE0/${i + 11}`, recorded_id: i === 0 ? 'dev-x' : null, recorded_name: i === 0 ? 'SW-1' : null, created_at: now - HOUR, seen_at: now - 180_000 })) : [];
   }
   function one(list, id) {
     const found = list.find((row) => row.id === id);
@@ -188,8 +251,9 @@ export function makeWorld(size, { role, mustChange, language }) {
   function detail(device) {
     const site = sites.find((found) => found.id === device.site_id), gateway = gateways.find((found) => found.id === device.gateway_id);
     const parent = devices.find((found) => found.id === device.parent_id);
-    return { ...device, site_name: site.name, site_name_zh: site.name_zh, zone: site.zone, checks: [{ name: 'icmp', kind: 'icmp' }, { name: 'rtsp', kind: 'tcp' }, { name: 'web', kind: 'http' }],
+    const parents = parent ? [{ device_id: parent.id, name: parent.name, state: parent.state, kind: 'reach', group: '', source: 'recorded' }] : [];
+    return { ...device, parents, site_name: site.name, site_name_zh: site.name_zh, zone: site.zone, checks: [{ name: 'icmp', kind: 'icmp' }, { name: 'rtsp', kind: 'tcp' }, { name: 'web', kind: 'http' }],
       chain: [{ kind: 'gateway', id: gateway.id, name: gateway.name, state: gateway.state }, ...(parent ? [{ kind: 'device', id: parent.id, name: parent.name, state: parent.state }] : []), { kind: 'device', id: device.id, name: device.name, state: device.state }] };
   }
-  return { me, board, change, answer, devices, tickets, get seq() { return seq; } };
+  return { me, board, change, answer, devices, tickets, visits, promised, deals, get seq() { return seq; } };
 }

@@ -154,6 +154,39 @@ test('a ticket: take it, write into it, close it with a reason, open it again', 
   await page.locator('.said', { hasText: 'Cut again.' }).waitFor();
 }));
 
+test('the clocks of a ticket: a ledger by keyboard, a pause with who approved it, an arrival that came late; the board follows', () => withPage({ size: 10 }, '', async ({ page, go }) => {
+  await go('/tickets/1031');
+  const restore = page.locator('.clocks .one', { hasText: 'Restore' });
+  await restore.focus();
+  await page.keyboard.press('Enter');
+  await page.locator('.clocks table tbody tr').first().waitFor();
+  assert.match(await page.locator('.clocks tfoot').innerText(), /Used/);
+  await page.getByRole('button', { name: 'Pause…' }).click();
+  await page.locator('dialog select[name=pause]').selectOption('access/customer');
+  await page.locator('dialog input[name=by]').fill('Ms Zhou');
+  await page.locator('dialog').getByRole('button', { name: 'Record' }).click();
+  await page.locator('.clocks .state', { hasText: 'paused' }).first().waitFor();
+  await page.locator('.ev', { hasText: 'approved by Ms Zhou' }).waitFor();
+  await page.getByRole('button', { name: 'Work goes on' }).click();
+  await page.locator('dialog').getByRole('button', { name: 'Record' }).click();
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  // Without the proof that the contract asks for an arrival is only a claim.
+  await page.getByRole('button', { name: 'Arrived' }).click();
+  await page.locator('dialog').getByRole('button', { name: 'Record' }).click();
+  await page.locator('dialog[open]').waitFor({ state: 'detached' });
+  const arrive = page.locator('.clocks li', { hasText: 'Arrival' });
+  await arrive.locator('.one').click();
+  await arrive.getByText('does not stop the clock').waitFor();
+  await page.getByRole('button', { name: 'Arrived' }).click();
+  await page.locator('dialog select[name=evidence]').selectOption('qr');
+  await page.locator('dialog').getByRole('button', { name: 'Record' }).click();
+  await arrive.locator('.state', { hasText: 'met' }).waitFor();
+  await go('/sla');
+  await page.locator('.cards li').first().waitFor();
+  const left = await page.locator('.cards li').allInnerTexts();
+  assert.ok(left.length > 0 && left.every((text) => !(text.includes('Arrival') && text.includes('#1031'))), left.join('\n'));
+}));
+
 test('a device is removed only when its name is typed', () => withPage({ size: 10 }, '', async ({ page, go }) => {
   await go('/devices/dev-0-9');
   await page.getByRole('button', { name: 'Remove the device' }).click();
@@ -203,6 +236,26 @@ test('gateways: worst first, sorted and found by keyboard, each with its gaps', 
   assert.deepEqual(await names(), ['GW-02']);
 }));
 
+test('a gateway is told what it hangs off', () => withPage({ size: 10 }, '', async ({ page, go }) => {
+  await go('/gateways');
+  await page.locator('[data-row]').first().click();
+  const part = page.locator('details', { hasText: 'Hangs off' });
+  await part.getByText('nothing is written down').click();
+  await part.getByText('When a device that this gateway needs fails').waitFor();
+  const names = await part.locator('select[name=parent] option').allTextContents();
+  assert.ok(names.length > 2, 'the devices of its site');
+  await part.locator('select[name=parent]').selectOption({ index: 1 });
+  await part.locator('select[name=second_id]').selectOption({ index: 2 });
+  await part.locator('select[name=power_id]').selectOption({ index: 3 });
+  const told = page.waitForRequest((request) => request.method() === 'PUT' && request.url().endsWith('/parents'));
+  await part.getByRole('button', { name: 'Save' }).click();
+  const kinds = (await told).postDataJSON().parents.map((one) => [one.kind, one.group]);
+  assert.deepEqual(kinds, [['reach', 'reach'], ['reach', 'reach'], ['power', '']], 'two ways are one group, the supply stands alone');
+  await part.getByText('Saved.').waitFor();
+  await part.getByText(`power ${names[3]}`).waitFor();
+  assert.ok(await part.getByRole('button', { name: 'Save' }).isDisabled(), 'nothing is left to save');
+}));
+
 test('a thousand gateways are a short page', () => withPage({ size: 10_000 }, '', async ({ page, go }) => {
   await go('/gateways');
   await page.locator('[data-row]').first().waitFor();
@@ -215,7 +268,7 @@ test('a customer sees no act of ours', () => withPage({ size: 10, role: 'custome
   await go('/');
   await page.locator('.inc').first().waitFor();
   assert.equal(await page.getByRole('button', { name: 'Acknowledge' }).count(), 0);
-  assert.deepEqual(await page.locator('.nav a').allInnerTexts(), ['Now', 'Tickets', 'Sites']);
+  assert.deepEqual(await page.locator('.nav a').allInnerTexts(), ['Now', 'Tickets', 'SLA', 'Sites', 'Contracts']);
   await go('/devices/dev-0-9');
   await page.getByRole('heading', { name: /cam-06/ }).waitFor();
   for (const name of ['Change', 'Probe now', 'Remove the device']) assert.equal(await page.getByRole('button', { name }).count(), 0, name);

@@ -3,6 +3,10 @@
 
 use bytes::BytesMut;
 use prost::Message as _;
+use sitewarden_agent::picture::{Watch, decode_with_small, measure};
+use sitewarden_agent::probe::digest::Challenge;
+use sitewarden_agent::probe::rtsp::flow::{Codec, Flow};
+use sitewarden_agent::probe::rtsp::{message, sdp};
 use sitewarden_proto::envelope::{decode, decode_message};
 use sitewarden_proto::metrics;
 use sitewarden_proto::wire::envelope::Body;
@@ -13,13 +17,18 @@ use sitewarden_server::broker::read_packets;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 11] = [
     ("packet", packet),
     ("envelope", envelope),
     ("block", block),
     ("agent_config", agent_config),
     ("device_list", device_list),
     ("server_config", server_config),
+    ("challenge", challenge),
+    ("rtsp", rtsp),
+    ("sdp", sdp),
+    ("rtp", rtp),
+    ("picture", picture),
 ];
 
 /// MQTT packets, as the door reads them from the wire, whole and in two pieces.
@@ -60,10 +69,12 @@ fn block(bytes: &[u8]) {
     assert!(series.iter().flat_map(|series| &series.points).all(|(_, value)| value.is_finite()));
     let names: std::collections::BTreeSet<_> =
         series.iter().map(|series| (&series.device, &series.check, &series.metric)).collect();
-    if let Ok(again) = metrics::build(&series)
-        && names.len() == series.len()
-    {
-        assert!(metrics::read(&again).is_ok(), "what was built cannot be read");
+    if names.len() < series.len() {
+        return;
+    }
+    for form in [metrics::build, metrics::pack] {
+        let again = form(&series).map(|block| metrics::read(&block));
+        assert!(!matches!(again, Ok(Err(_))), "what was built cannot be read");
     }
 }
 
@@ -89,5 +100,73 @@ fn server_config(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Err(error) = sitewarden_server::config::Config::parse(&text, "server.toml") {
         assert!(!error.to_string().is_empty());
+    }
+}
+
+/// How a device asks for a login, several lines of it; whatever is answered fits into a header.
+fn challenge(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Some(mut challenge) = Challenge::strongest(text.lines()) {
+        let answer = challenge.answer("viewer", "secret", "GET", "/picture");
+        assert!(answer.is_none_or(|answer| !answer.contains('\n') && !answer.contains("secret")));
+    }
+}
+
+/// What a stream server says: how its bytes are cut makes no difference, and nothing is kept beyond the bounds.
+fn rtsp(bytes: &[u8]) {
+    let all = |pieces: &[&[u8]]| {
+        let mut buffer = BytesMut::new();
+        let mut heard = Vec::new();
+        for piece in pieces {
+            buffer.extend_from_slice(piece);
+            loop {
+                match message::take(&mut buffer) {
+                    Ok(Some(one)) => heard.push(one),
+                    Ok(None) => break,
+                    Err(error) => return (heard, Some(error)),
+                }
+            }
+        }
+        (heard, None)
+    };
+    let (first, rest) = bytes.split_at(bytes.len() / 2);
+    assert_eq!(all(&[bytes]), all(&[first, rest]), "how bytes are cut must make no difference");
+}
+
+/// What a stream says about itself, and the addresses in it.
+fn sdp(bytes: &[u8]) {
+    let said = sdp::parse(&String::from_utf8_lossy(bytes));
+    if let Some(video) = said.video {
+        assert!(video.clock_rate > 0 && video.fps.is_none_or(|fps| fps.is_finite() && fps > 0.0));
+        let base = sdp::resolve("rtsp://192.0.2.7/live", said.control.as_deref());
+        assert!(!sdp::resolve(&base, video.control.as_deref()).is_empty());
+    }
+}
+
+/// A stream's packets, each with its length before it.
+fn rtp(bytes: &[u8]) {
+    for codec in [Codec::H264, Codec::H265, Codec::Other] {
+        let mut flow = Flow::new(codec, 90_000);
+        let (mut rest, mut at_ms) = (bytes, 0.0);
+        while let Some((length, after)) = rest.split_first() {
+            let (packet, after) = after.split_at(after.len().min(usize::from(*length)));
+            flow.add(at_ms, packet);
+            (rest, at_ms) = (after, at_ms + 40.0);
+        }
+        assert!(flow.key_frames <= flow.frames && flow.frames <= flow.packets);
+        assert!(flow.lost() <= flow.expected() && (0.0..=100.0).contains(&flow.loss_percent()));
+        assert!(flow.fps().is_none_or(f64::is_finite) && flow.kbps().is_none_or(f64::is_finite));
+    }
+}
+
+/// A snapshot, and a file of what a camera has shown.
+fn picture(bytes: &[u8]) {
+    if let Ok((frame, small)) = decode_with_small(bytes) {
+        assert_eq!(frame.luma.len(), frame.width * frame.height);
+        assert!(small.width() <= 192 && frame.width * frame.height <= 400 * bytes.len());
+        let _ = Watch::default().observe(measure(&frame), 1);
+    }
+    if let Ok(watch) = serde_json::from_slice::<Watch>(bytes) {
+        let _ = watch.is_sound();
     }
 }

@@ -28,6 +28,11 @@ impl Answer {
 
     /// The body, if the request succeeded; anything else ends the test with what was said.
     #[track_caller]
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The answer's JSON; it must be a good one.
     pub fn ok(self) -> Value {
         assert!(self.status.is_success(), "{}: {}", self.status, self.text);
         self.json()
@@ -72,6 +77,11 @@ impl Client {
     /// POST.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// PUT.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, Some(body)).await
     }
 
     /// GET of an answer that has no end: its beginning, and its body for who wants to read on.

@@ -114,8 +114,14 @@ impl Fleet {
         let config = self.config_file(http, door).display().to_string();
         let log = self.config.data_dir.join("server.log");
         let process = Process::start("server", &binary("sitewarden"), &["serve", "--config", &config], log);
-        let process = process.unwrap();
-        until("the door is open", SOON, async || TcpStream::connect(door).await.is_ok()).await;
+        let mut process = process.unwrap();
+        until("the door is open", SOON, async || {
+            if let Some(status) = process.has_ended() {
+                panic!("the server ended at once ({status}):\n{}", process.last_lines());
+            }
+            TcpStream::connect(door).await.is_ok()
+        })
+        .await;
         Started { process, door, http }
     }
 

@@ -2,15 +2,17 @@
 //! condition the story sets. Its packets are the real bytes. Its clock is its own: it can be set, and the
 //! machine can come up with any time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sitewarden_agent::clock::shifted;
-use sitewarden_agent::core::{Command, Core, Setup, Size};
+use sitewarden_agent::core::{Command, Core, Setup, Size, Tell};
 use sitewarden_agent::probe::{Finding, Outcome, OutcomeState};
+use sitewarden_agent::remedy::{End, Job, Report};
 use sitewarden_proto::id::GatewayId;
 use sitewarden_proto::topic::{Down, Up};
+use sitewarden_proto::wire::DiskTrouble;
 
 pub mod disk;
 
@@ -39,6 +41,22 @@ pub enum Condition {
     },
 }
 
+/// What stands for a small JPEG: its beginning, in base64, and as long as the longest.
+pub const SNAPSHOT: &str = concat!("/9j/4AAQSkZJRg", include_str!("gateway/filler.txt"));
+
+/// What comes of it when the gateway acts on a device.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deed {
+    /// It is done, and nothing is better.
+    Done,
+    /// It is done, and this device is fine.
+    Heals(String),
+    /// The device refuses the login.
+    Unauthorized,
+    /// Nothing comes back: the agent is killed before.
+    Lost,
+}
+
 /// A gateway in a story.
 pub struct Gateway {
     /// Its id.
@@ -48,14 +66,26 @@ pub struct Gateway {
     core: Core,
     command_key: Vec<u8>,
     conditions: BTreeMap<String, Condition>,
+    /// What comes of remedies.
+    pub deed: Deed,
+    /// What was done to devices so far.
+    pub deeds: Vec<Job>,
     /// Whether the connection stands.
     linked: bool,
     /// Whether packets are lost on a connection that stands.
     stalled: bool,
+    /// Packets with records that left and did not arrive yet, on a slow line.
+    way: VecDeque<(Up, Vec<u8>)>,
+    /// The time that the line takes for each of them, and when it is free again.
+    pace: Option<(SignedDuration, Timestamp)>,
     /// Whether it has power.
     running: bool,
     will: Vec<u8>,
     sessions: u64,
+    /// What it paged by itself.
+    pub told: Vec<Tell>,
+    /// Why its local channel takes nothing, if it does not.
+    pub modem_refuses: Option<&'static str>,
     /// Its time line minus true time, ms.
     line_ms: i64,
     /// Its system's clock minus true time, ms.
@@ -63,6 +93,11 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// What it shows on its own page to whoever stands before it; nothing before it has a key.
+    pub fn arrival_code(&self, now: Timestamp) -> Option<String> {
+        sitewarden_agent::arrival::code(self.core.arrival_key()?, &self.id, now)
+    }
+
     /// A gateway that was just enrolled and has not connected yet.
     pub fn new(id: GatewayId, command_key: Vec<u8>, now: Timestamp, behind_ms: i64) -> Self {
         let line = shifted(now, -behind_ms);
@@ -73,11 +108,17 @@ impl Gateway {
             disk,
             command_key,
             conditions: BTreeMap::new(),
+            deed: Deed::Done,
+            deeds: Vec::new(),
             linked: false,
             stalled: false,
+            way: VecDeque::new(),
+            pace: None,
             running: true,
             will: Vec::new(),
             sessions: 0,
+            told: Vec::new(),
+            modem_refuses: None,
             line_ms: -behind_ms,
             wall_ms: -behind_ms,
         }
@@ -103,6 +144,18 @@ impl Gateway {
         self.stalled = stalled;
     }
 
+    /// From now on its disk takes nothing, for this reason, and records wait in memory; or it does again.
+    pub fn disk_trouble(&mut self, now: Timestamp, trouble: DiskTrouble) {
+        self.disk.trouble = trouble;
+        let size = self.size();
+        self.core.handle_queue(self.own(now), size);
+    }
+
+    /// The line takes so long for each packet with records from now on; heartbeats find their way beside them.
+    pub fn slow(&mut self, now: Timestamp, each: SignedDuration) {
+        self.pace = Some((each, now));
+    }
+
     /// The connection comes up.
     pub fn connect(&mut self, now: Timestamp) {
         self.sessions += 1;
@@ -115,6 +168,7 @@ impl Gateway {
     /// The connection breaks; the will that the broker would publish.
     pub fn disconnect(&mut self, now: Timestamp) -> Vec<u8> {
         self.linked = false;
+        self.way.clear();
         self.core.handle_disconnected(self.own(now));
         std::mem::take(&mut self.will)
     }
@@ -134,6 +188,7 @@ impl Gateway {
     /// The agent is killed and starts again: what it had not committed is gone, and so is the connection.
     pub fn restart(&mut self, now: Timestamp) -> Vec<u8> {
         self.linked = false;
+        self.way.clear();
         self.core = wake(&self.id, &self.disk, &self.command_key, self.own(now));
         std::mem::take(&mut self.will)
     }
@@ -163,7 +218,7 @@ impl Gateway {
         if !self.running {
             return packets;
         }
-        let wall = shifted(now, self.wall_ms);
+        let (true_now, wall) = (now, shifted(now, self.wall_ms));
         let now = self.own(now);
         self.core.handle_wall(now, wall, false);
         if self.core.poll_timeout().is_some_and(|due| due <= now) {
@@ -177,7 +232,7 @@ impl Gateway {
                 }
                 Command::Append(batch) => {
                     let head = self.disk.append(batch);
-                    self.core.handle_queue(self.size());
+                    self.core.handle_queue(now, self.size());
                     self.core.handle_appended(head);
                 }
                 Command::Read { from } => {
@@ -187,10 +242,32 @@ impl Gateway {
                 Command::Delete { upto } => self.disk.delete(upto),
                 Command::NewEpoch { epoch } => self.disk.new_epoch(epoch),
                 Command::Heard { offset_ms } => self.disk.heard(offset_ms),
+                Command::Tell(tell) => {
+                    let result = self.modem_refuses.map_or(Ok("HTTP 200 sent"), Err);
+                    if result.is_ok() {
+                        self.told.push(*tell);
+                    }
+                    self.core.handle_told(now, result.map(str::to_owned).map_err(str::to_owned));
+                }
                 Command::Refuse { .. } => {}
+                Command::Remedy { id, job } => {
+                    if let Some(report) = self.act(job) {
+                        self.core.handle_remedy(now, &id, &report);
+                    }
+                }
             }
         }
-        packets
+        let Some((each, free_at)) = &mut self.pace else { return packets };
+        let (beats, records): (Vec<_>, Vec<_>) = packets.into_iter().partition(|(up, _)| *up == Up::Session);
+        self.way.extend(records);
+        let mut arrived = beats;
+        if *free_at <= true_now
+            && let Some(packet) = self.way.pop_front()
+        {
+            *free_at = true_now + *each;
+            arrived.push(packet);
+        }
+        arrived
     }
 
     /// How much the agent's mind holds: the length of its description.
@@ -205,7 +282,30 @@ impl Gateway {
 
     fn size(&self) -> Size {
         let (records, bytes) = (self.disk.waiting() as u64, self.disk.bytes() as u64);
-        Size { records, bytes, dropped: self.disk.dropped(), oldest: self.disk.oldest() }
+        Size {
+            records,
+            bytes,
+            dropped: self.disk.dropped(),
+            oldest: self.disk.oldest(),
+            trouble: self.disk.trouble,
+        }
+    }
+
+    fn act(&mut self, job: Job) -> Option<Report> {
+        if matches!(job, Job::LookAtPort(_)) {
+            return Some(Report::new(End::Ready));
+        }
+        let deed = if matches!(job, Job::SwitchOn(_)) { Deed::Done } else { self.deed.clone() };
+        self.deeds.push(job);
+        match deed {
+            Deed::Done => Some(Report::new(End::Done)),
+            Deed::Heals(device) => {
+                self.set(&device, Condition::Fine);
+                Some(Report::new(End::Done).with("off_s", 10))
+            }
+            Deed::Unauthorized => Some(Report::unauthorized("the device does not accept the password")),
+            Deed::Lost => None,
+        }
     }
 
     fn own(&self, now: Timestamp) -> Timestamp {
@@ -217,15 +317,13 @@ impl Gateway {
             check: check.to_owned(),
             state,
             faults: code
-                .map(|code| Finding {
-                    code: code.to_owned(),
-                    evidence: BTreeMap::from([("text".to_owned(), format!("{check} saw {code}").into())]),
-                })
+                .map(|code| Finding { code: code.to_owned(), evidence: evidence(check, code) })
                 .into_iter()
                 .collect(),
             values: if state == OutcomeState::Good { vec![("rtt_ms".to_owned(), 2.5)] } else { Vec::new() },
             facts: BTreeMap::new(),
             elapsed_ms: 3,
+            view: None,
         };
         match self.conditions.get(device).unwrap_or(&Condition::Fine) {
             Condition::Dead => outcome(OutcomeState::Silent, Some(silence(check))),
@@ -240,6 +338,15 @@ impl Gateway {
     }
 }
 
+/// What proves a fault; of a picture's fault a picture.
+fn evidence(check: &str, code: &str) -> BTreeMap<String, serde_json::Value> {
+    let mut evidence = BTreeMap::from([("text".to_owned(), format!("{check} saw {code}").into())]);
+    if code.starts_with("picture_") {
+        evidence.insert("picture_jpeg".to_owned(), SNAPSHOT.into());
+    }
+    evidence
+}
+
 /// The agent's mind as it wakes up with what is on its disk.
 fn wake(id: &GatewayId, disk: &Disk, command_key: &[u8], now: Timestamp) -> Core {
     let setup = Setup {
@@ -249,6 +356,7 @@ fn wake(id: &GatewayId, disk: &Disk, command_key: &[u8], now: Timestamp) -> Core
         block: Duration::from_secs(300),
         command_key: command_key.to_vec(),
         spare_epoch: 99,
+        remedies_a_day: 2,
         kept: disk.kept(),
     };
     Core::new(now, setup)
@@ -261,6 +369,7 @@ fn silence(check: &str) -> &'static str {
         "http" => "http_silent",
         "snmp" => "snmp_silent",
         "ntp" => "ntp_silent",
+        "rtsp" => "rtsp_silent",
         _ => "port_closed",
     }
 }

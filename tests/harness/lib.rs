@@ -6,6 +6,7 @@ pub mod client;
 pub mod crowd;
 pub mod database;
 pub mod desk;
+pub mod disk;
 pub mod fleet;
 pub mod gateway;
 pub mod line;
@@ -13,6 +14,7 @@ pub mod meter;
 pub mod month;
 pub mod pager;
 pub mod peer;
+pub mod promise;
 pub mod raw;
 pub mod rows;
 #[path = "../sim/site.rs"]

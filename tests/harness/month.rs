@@ -23,7 +23,12 @@ pub fn play(days: usize, seed: u64) -> Vec<(usize, usize)> {
     gateway.connect(now);
     let body: String = (0..DEVICES).map(device).collect();
     let digest = ring::digest::digest(&ring::digest::SHA256, body.as_bytes());
-    let config = DesiredConfig { version: 1, sha256: digest.as_ref().to_vec(), body: body.into_bytes() };
+    let config = DesiredConfig {
+        version: 1,
+        sha256: digest.as_ref().to_vec(),
+        body: body.into_bytes(),
+        ..DesiredConfig::default()
+    };
     let packet = encode_message(&config, Codec::Zstd).expect("a packet");
     gateway.receive(now, Down::DesiredConfig, &packet);
     let mut held = Vec::new();

@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::Value;
+use tokio::sync::Notify;
 
 /// One page as it arrived.
 #[derive(Clone, Debug)]
@@ -36,31 +37,50 @@ impl Received {
 pub struct Pager {
     base: String,
     inbox: Arc<Mutex<Inbox>>,
+    arrived: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
 struct Inbox {
     pages: VecDeque<Received>,
     refusing: bool,
+    /// Takes pages and never answers.
+    hanging: bool,
     /// Who does not take pages.
     away: BTreeSet<String>,
     refused: u32,
+    beats: Vec<String>,
 }
 
 impl Pager {
     /// Starts one on a free port.
     pub async fn start() -> Self {
-        let inbox = Arc::new(Mutex::new(Inbox::default()));
-        let app = axum::Router::new().route("/{person}", axum::routing::post(take)).with_state(inbox.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let pager = Self { base, inbox: Arc::default(), arrived: Arc::default() };
+        let app = axum::Router::new()
+            .route("/{person}", axum::routing::post(take))
+            .route("/beats/{name}", axum::routing::get(beat))
+            .with_state(pager.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { base, inbox }
+        pager
     }
 
     /// The address at which `person` is reached.
     pub fn address(&self, person: &str) -> String {
         format!("{}/{person}", self.base)
+    }
+
+    /// The address to which heartbeats of that name go.
+    pub fn beats_at(&self, name: &str) -> String {
+        format!("{}/beats/{name}", self.base)
+    }
+
+    /// Takes one heartbeat of that name; `false` when there is none left.
+    pub fn beat(&self, name: &str) -> bool {
+        let beats = &mut self.lock().beats;
+        let at = beats.iter().position(|beat| beat == name);
+        at.map(|at| beats.remove(at)).is_some()
     }
 
     /// From now on pages are refused with 503, or taken again.
@@ -76,6 +96,21 @@ impl Pager {
         } else {
             away.remove(person);
         }
+    }
+
+    /// From now on pages are taken and never answered, or answered again.
+    pub fn hang(&self, hanging: bool) {
+        self.lock().hanging = hanging;
+    }
+
+    /// Waits for a page to arrive; one that came since the last call counts.
+    pub async fn arrival(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// Everything that has come, in its order.
+    pub fn take_all(&self) -> Vec<Received> {
+        self.lock().pages.drain(..).collect()
     }
 
     /// How many were refused so far.
@@ -106,21 +141,39 @@ impl Pager {
         assert!(pages.is_empty(), "pages that nobody expected: {pages:#?}");
     }
 
+    /// Keeps a page; `false` when it is refused.
+    fn keep(&self, person: String, payload: Value) -> bool {
+        let mut inbox = self.lock();
+        let refused = inbox.refusing || inbox.away.contains(&person);
+        if refused {
+            inbox.refused += 1;
+        } else {
+            inbox.pages.push_back(Received { person, payload });
+        }
+        !refused
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+async fn beat(State(pager): State<Pager>, Path(name): Path<String>) -> StatusCode {
+    pager.lock().beats.push(name);
+    StatusCode::OK
+}
+
 async fn take(
-    State(inbox): State<Arc<Mutex<Inbox>>>,
+    State(pager): State<Pager>,
     Path(person): Path<String>,
     Json(payload): Json<Value>,
 ) -> StatusCode {
-    let mut inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner);
-    if inbox.refusing || inbox.away.contains(&person) {
-        inbox.refused += 1;
+    if !pager.keep(person, payload) {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
-    inbox.pages.push_back(Received { person, payload });
+    pager.arrived.notify_one();
+    if pager.lock().hanging {
+        std::future::pending::<()>().await;
+    }
     StatusCode::OK
 }

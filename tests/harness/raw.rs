@@ -95,6 +95,11 @@ impl Raw {
         self.write
     }
 
+    /// What is heard, and apart from it what can be written.
+    pub fn halves(self) -> (Ear, WriteHalf<TlsStream<TcpStream>>) {
+        (Ear { read: self.read, id: self.id }, self.write)
+    }
+
     /// First byte, reason, and body of the next packet: `[type, reason, body…]`.
     pub async fn answer(&mut self) -> Vec<u8> {
         let packet = tokio::time::timeout(SOON, self.packet()).await.expect("an answer in time");
@@ -117,34 +122,61 @@ impl Raw {
 
     /// Waits until the server says that everything up to `upto` is committed.
     pub async fn committed(&mut self, upto: u64) {
-        let topic = Down::Ack.topic(&self.id);
-        loop {
-            let packet = tokio::time::timeout(SOON, self.packet()).await.expect("an ack in time");
-            let packet = packet.expect("an ack before the end");
-            if let Some(ack) = ack_in(&packet, &topic)
-                && ack.upto >= upto
-            {
-                return;
-            }
-        }
+        committed(&mut self.read, &self.id, upto).await;
     }
 
     /// First byte and body of the next packet; `None` at the end.
     pub async fn packet(&mut self) -> Option<Vec<u8>> {
-        let first = self.read.read_u8().await.ok()?;
-        let (mut length, mut shift) = (0_usize, 0);
-        loop {
-            let byte = self.read.read_u8().await.ok()?;
-            length |= usize::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        self.read.read_exact(&mut body).await.ok()?;
-        Some([&[first], body.as_slice()].concat())
+        packet(&mut self.read).await
     }
+}
+
+/// The half of a connection that hears.
+pub struct Ear {
+    read: ReadHalf<TlsStream<TcpStream>>,
+    /// Whose it is.
+    pub id: GatewayId,
+}
+
+impl Ear {
+    /// Waits until the server says that everything up to `upto` is committed.
+    pub async fn committed(&mut self, upto: u64) {
+        committed(&mut self.read, &self.id, upto).await;
+    }
+
+    /// First byte and body of the next packet; `None` at the end.
+    pub async fn packet(&mut self) -> Option<Vec<u8>> {
+        packet(&mut self.read).await
+    }
+}
+
+async fn committed(read: &mut ReadHalf<TlsStream<TcpStream>>, id: &GatewayId, upto: u64) {
+    let topic = Down::Ack.topic(id);
+    loop {
+        let packet = tokio::time::timeout(SOON, packet(read)).await.expect("an ack in time");
+        let packet = packet.expect("an ack before the end");
+        if let Some(ack) = ack_in(&packet, &topic)
+            && ack.upto >= upto
+        {
+            return;
+        }
+    }
+}
+
+async fn packet(read: &mut ReadHalf<TlsStream<TcpStream>>) -> Option<Vec<u8>> {
+    let first = read.read_u8().await.ok()?;
+    let (mut length, mut shift) = (0_usize, 0);
+    loop {
+        let byte = read.read_u8().await.ok()?;
+        length |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    read.read_exact(&mut body).await.ok()?;
+    Some([&[first], body.as_slice()].concat())
 }
 
 /// The ack in a PUBLISH with quality 0 or 1 on `topic`.

@@ -26,6 +26,7 @@ use crate::database::Database as Fresh;
 use crate::gateway::{Condition, Gateway};
 use crate::pager::Pager;
 
+mod killed;
 mod long;
 
 /// The password of everybody in a story.
@@ -170,7 +171,19 @@ impl World {
     pub async fn device_with(&mut self, site: &str, name: &str, parent: Option<&str>) -> String {
         let checks = "[[check]]\nkind = \"icmp\"\nevery = \"30s\"\nconfirm = \"2/3\"\nclear = 2\n\
                       [[check]]\nkind = \"http\"\nevery = \"30s\"\nconfirm = \"2/3\"\nclear = 2\n";
-        let new = json!({ "gateway_id": self.gateways[site].id.as_str(), "name": name, "class": "camera",
+        self.device_of(site, name, "camera", parent, checks).await
+    }
+
+    /// Adds a device of any class with its whole text; its id.
+    pub async fn device_of(
+        &mut self,
+        site: &str,
+        name: &str,
+        class: &str,
+        parent: Option<&str>,
+        checks: &str,
+    ) -> String {
+        let new = json!({ "gateway_id": self.gateways[site].id.as_str(), "name": name, "class": class,
             "address": "10.20.7.11", "parent_id": parent, "checks": checks });
         let id = text(&self.admin.post("/api/v1/devices", &new).await.ok(), "/id");
         self.devices.insert(name.to_owned(), (site.to_owned(), id.clone()));
@@ -185,6 +198,36 @@ impl World {
         }
         self.settle().await;
         id
+    }
+
+    /// Adds a site's switch with cameras behind it, all known to be fine; the names of the cameras.
+    pub async fn behind(&mut self, site: &str, parent: &str, names: &[&str]) {
+        let above = self.devices.get(parent).map(|(_, id)| id.clone());
+        let above = match above {
+            Some(id) => id,
+            None => self.device_with(site, parent, None).await,
+        };
+        for name in names {
+            self.device_with(site, name, Some(&above)).await;
+        }
+        self.forward_seconds(120).await;
+    }
+
+    /// Writes down what a device hangs off: (parent, `reach` or `power`, group).
+    pub async fn parents(&self, device: &str, parents: &[(&str, &str, &str)]) {
+        let list: Vec<Value> = parents
+            .iter()
+            .map(|(parent, kind, group)| json!({ "device_id": self.device_id(parent), "kind": kind, "group": group }))
+            .collect();
+        let path = format!("/api/v1/devices/{}", self.device_id(device));
+        self.admin.send(axum::http::Method::PATCH, &path, Some(&json!({ "parents": list }))).await.ok();
+    }
+
+    /// Writes down that a site's gateway hangs off a device.
+    pub async fn gateway_hangs_off(&self, site: &str, device: &str) {
+        let path = format!("/api/v1/gateways/{}/parents", self.gateways[site].id);
+        let parents = json!({ "parents": [{ "device_id": self.device_id(device) }] });
+        self.admin.send(axum::http::Method::PUT, &path, Some(&parents)).await.ok();
     }
 
     /// Adds a person and a webhook by which the person is paged.
@@ -238,6 +281,15 @@ impl World {
         self.deliver(&id, Up::Session, &will).await;
     }
 
+    /// The site's gateway hears what it is ordered to do; before it can answer, the uplink is lost.
+    pub async fn cut_after_orders(&mut self, site: &str) {
+        let now = self.now();
+        Box::pin(self.engine.cycle(&self.app, now)).await;
+        Box::pin(self.command()).await;
+        self.gateway_mut(site).work(now);
+        self.cut(site).await;
+    }
+
     /// Nothing gets through the site's uplink although the connection stands, or it does again.
     pub fn stall(&mut self, site: &str, stalled: bool) {
         self.gateway_mut(site).stall(stalled);
@@ -265,10 +317,43 @@ impl World {
         self.forward_seconds(minutes * 60).await;
     }
 
+    /// What a command of the server's program prints about this world's database, or complains of.
+    pub fn sitewarden(&self, arguments: &[&str]) -> String {
+        let mut program = std::process::Command::new(crate::binary::binary("sitewarden"));
+        program.arg("--data").arg(self.folder.path()).args(["--database", &self.database.url]);
+        let done = program.args(arguments).output().expect("the program runs");
+        let said = if done.status.success() { done.stdout } else { done.stderr };
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
     /// Lets everything that is due now happen.
     pub async fn settle(&mut self) {
         self.exchange(50).await;
         self.engine.cycle(&self.app, self.now()).await;
+        if Box::pin(self.command()).await {
+            Box::pin(self.exchange(50)).await;
+            Box::pin(self.engine.cycle(&self.app, self.now())).await;
+        }
+    }
+
+    /// Brings the commands that wait to gateways that are linked, as the downlink would; whether there were any.
+    async fn command(&mut self) -> bool {
+        use sitewarden_server::gateway::store::command;
+        let now = self.now();
+        let mut conn = self.app.db.read().await.expect("a connection");
+        let waiting = command::list_waiting(&mut conn, now).await.expect("the commands that wait");
+        drop(conn);
+        let mut any = false;
+        for order in waiting {
+            let to = self.gateways.values_mut().find(|gateway| gateway.id.as_str() == order.gateway_id);
+            let Some(gateway) = to.filter(|gateway| gateway.is_linked()) else { continue };
+            gateway.receive(now, sitewarden_proto::topic::Down::Command, &order.body);
+            let mut tx = self.app.db.write().await.expect("a transaction");
+            command::record_sent(&mut tx, &order.id, now).await.expect("it is noted");
+            tx.commit().await.expect("a commit");
+            any = true;
+        }
+        any
     }
 
     /// Gateways and server talk to and fro, `rounds` times at most.

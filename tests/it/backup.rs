@@ -80,17 +80,17 @@ async fn rehearse(from: Engine, to: Engine) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_sqlite_to_sqlite() {
-    rehearse(ENGINES[0], ENGINES[0]).await;
+    Box::pin(rehearse(ENGINES[0], ENGINES[0])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_sqlite_to_postgres() {
-    rehearse(ENGINES[0], ENGINES[1]).await;
+    Box::pin(rehearse(ENGINES[0], ENGINES[1])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_postgres_to_sqlite() {
-    rehearse(ENGINES[1], ENGINES[0]).await;
+    Box::pin(rehearse(ENGINES[1], ENGINES[0])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,6 +24,28 @@ fn the_example_of_the_agents_file_is_accepted() {
 }
 
 #[test]
+fn the_example_of_a_switch_is_accepted_by_both_ends() {
+    let (_, text) = deploy("examples/switch.toml");
+    assert_eq!(sitewarden_server::device::parse_checks(&text).unwrap().len(), 3);
+    assert!(sitewarden_server::remedy::rights(&text).snmp);
+    let device = format!("address = \"10.20.7.2\"\nclass = \"switch\"\n{text}");
+    let device = sitewarden_agent::config::parse_device(&device, "switch.toml", "sw-1").unwrap();
+    assert!(device.remedy.snmp.is_some());
+}
+
+#[test]
+fn the_example_of_a_camera_is_accepted_by_both_ends() {
+    let (path, text) = deploy("examples/camera.toml");
+    let device = sitewarden_agent::config::read_device_file(&path).unwrap();
+    assert_eq!(
+        device.checks.iter().map(|check| check.kind.word()).collect::<Vec<_>>(),
+        ["icmp", "rtsp", "picture"]
+    );
+    let (_, checks) = text.split_once("\n\n").unwrap();
+    assert_eq!(sitewarden_server::device::parse_checks(checks).unwrap().len(), 3);
+}
+
+#[test]
 fn the_example_of_a_calendar_is_accepted_and_knows_the_notices() {
     let (_, text) = deploy("examples/office.toml");
     let office = sitewarden_server::calendar::file::read(&text).unwrap();

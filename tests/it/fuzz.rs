@@ -117,4 +117,4 @@ macro_rules! fuzz {
     };
 }
 
-fuzz![packet, envelope, block, agent_config, device_list, server_config];
+fuzz![packet, envelope, block, agent_config, device_list, server_config, challenge, rtsp, sdp, rtp, picture];

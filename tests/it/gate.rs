@@ -2,6 +2,7 @@
 //! listener, every attack that came to mind, and what one gateway can do to another, which is nothing.
 
 mod attack;
+mod back;
 mod company;
 mod defect;
 mod http;

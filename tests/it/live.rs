@@ -173,7 +173,9 @@ async fn ten_thousand_devices_fit() {
     let mut tx = desk.app.db.write().await.unwrap();
     sqlx::query(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) \
-         INSERT INTO device SELECT 'd' || i, gateway_id, site_id, parent_id, 'cam ' || i, class, address, place, model, \
+         INSERT INTO device (id, gateway_id, site_id, parent_id, name, class, address, place, model, serial, firmware, checks, \
+         position, check_list, enabled, created_at, removed_at, state, state_since, known_at) \
+         SELECT 'd' || i, gateway_id, site_id, parent_id, 'cam ' || i, class, address, place, model, \
          serial, firmware, checks, i, check_list, enabled, created_at, removed_at, state, state_since, known_at \
          FROM n JOIN device ON device.id = $1 AND gateway_id = $2",
     )

@@ -4,6 +4,8 @@ mod hostile;
 mod http;
 mod network;
 mod once;
+mod picture;
+mod rtsp;
 mod snmp;
 mod sweep;
 

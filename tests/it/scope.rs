@@ -12,6 +12,7 @@ use sitewarden_server::{device, gateway, incident};
 use sitewarden_tests::client::Client;
 use sitewarden_tests::database::{ENGINES, Engine};
 use sitewarden_tests::desk::Desk;
+use sitewarden_tests::promise::promise;
 
 /// What belongs to one customer.
 struct Belongings {
@@ -28,10 +29,21 @@ struct Belongings {
     person: String,
     contact: String,
     duty: String,
+    team: String,
+    rota: String,
+    contract: String,
 }
 
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A contract whose name and clock tell whose it is.
+fn text_of(mark: &str) -> String {
+    format!(
+        "[contract]\nid = \"{mark}-1\"\nname = \"{mark} Contract\"\nkind = \"annual\"\nzone = \"Asia/Shanghai\"\n\
+         [[clock]]\nname = \"arrive\"\ntitle = \"{mark} arrival\"\nstart = \"reported\"\nstop = \"arrived\"\ntarget = \"4h\"\n"
+    )
 }
 
 async fn furnish(desk: &Desk, admin: &Client, mark: &'static str) -> Belongings {
@@ -39,6 +51,7 @@ async fn furnish(desk: &Desk, admin: &Client, mark: &'static str) -> Belongings 
     let customer = text(&post("/api/v1/customers", json!({ "name": mark })).await["id"]);
     let site = json!({ "customer_id": customer, "name": format!("{mark} Site"), "zone": "Asia/Shanghai" });
     let site = text(&post("/api/v1/sites", site).await["id"]);
+    promise(&desk.app, &customer, &site, &text_of(mark), desk.app.clock.now()).await;
     let gateway = json!({ "site_id": site, "name": format!("{mark} Gateway") });
     let gateway = text(&post("/api/v1/gateways", gateway).await["gateway"]["id"]);
     let device = json!({ "gateway_id": gateway, "name": format!("{mark} Camera"), "class": "camera",
@@ -52,11 +65,36 @@ async fn furnish(desk: &Desk, admin: &Client, mark: &'static str) -> Belongings 
     let contact = text(&post(&format!("/api/v1/users/{person}/contacts"), contact).await["id"]);
     let duty = text(&post("/api/v1/duty", json!({ "site_id": site, "account_id": person })).await["id"]);
 
+    let team = json!({ "name": format!("{mark} Team"), "members": [person], "sites": [site] });
+    let team = text(&post("/api/v1/teams", team).await["id"]);
+    let layer = json!({ "name": "First line", "every": { "unit": "day", "count": 1 }, "handover": "08:00",
+        "start": "2026-01-01", "order": [[person]] });
+    let plan = json!({ "zone": "Asia/Shanghai", "layers": [layer] });
+    let rota = json!({ "team_id": team, "name": format!("{mark} Rota"), "plan": plan });
+    let rota = text(&post("/api/v1/rotas", rota).await["id"]);
+
+    let promised = sitewarden_server::contract::template::find("regional").unwrap().text;
+    let promised =
+        promised.replace("name = \"Regional service", &format!("name = \"{mark} regional service"));
+    let contract =
+        json!({ "customer_id": customer, "text": promised, "sites": [{ "site_id": site, "zone": "city" }] });
+    let contract = text(&post("/api/v1/contracts", contract).await["id"]);
+    // Accepted, so that its customer may see it: that needs a complete file, which is another test's matter.
+    let mut tx = desk.app.db.write().await.unwrap();
+    let state = sitewarden_server::contract::life::Life::Accepted;
+    sitewarden_server::contract::store::set_state(&mut tx, &contract, state, desk.app.clock.now())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+
     let now = desk.app.clock.now();
     let incident = fault(desk, &gateway, &device, now).await;
     let ticket = json!({ "site_id": site, "device_id": device, "title": format!("{mark} gate stands open"),
         "severity": "critical", "note": format!("{mark} said so") });
     let ticket = post("/api/v1/tickets", ticket).await;
+    let mut tx = desk.app.db.write().await.unwrap();
+    sitewarden_server::sla::step::count_now(&mut tx, &text(&ticket["id"]), now).await.unwrap();
+    tx.commit().await.unwrap();
     let command =
         "00000000-0000-7000-8000-".to_owned() + if mark == "Alpha" { "00000000000a" } else { "00000000000b" };
     let mut tx = desk.app.db.write().await.unwrap();
@@ -85,6 +123,9 @@ async fn furnish(desk: &Desk, admin: &Client, mark: &'static str) -> Belongings 
         person,
         contact,
         duty,
+        team,
+        rota,
+        contract,
     }
 }
 
@@ -121,6 +162,20 @@ async fn fault(desk: &Desk, gateway: &str, device: &str, now: Timestamp) -> Stri
     id.to_string()
 }
 
+fn contract_body(of: &Belongings) -> Value {
+    json!({ "customer_id": of.customer, "text": "", "base": 1, "note": "mine", "sites": [{ "site_id": of.site }],
+        "accepted_on": "2026-03-10", "reason": "mine" })
+}
+
+/// Something to settle that would be obeyed on a ticket of one's own.
+fn deal_body(path: &str) -> Value {
+    match path.rsplit('/').next() {
+        Some("answer") => json!({ "accepted": true, "by": "mine", "evidence": "call" }),
+        Some("ruling") => json!({ "what": "coverage", "outcome": "free", "reason": "mine" }),
+        _ => json!({ "what": "misdiagnosis", "reason": "mine" }),
+    }
+}
+
 /// How to ask one route for somebody's rows: paths with their bodies. `None`: the route knows no rows.
 fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Value)>> {
     let fill = |id: &str| path.replacen("{id}", id, 1).replace("{cid}", &of.contact);
@@ -131,6 +186,7 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
     };
     // Bodies that would be obeyed if the row were one's own; elsewhere the guard speaks first.
     let body = if path.ends_with("/note") { json!({ "text": "mine now" }) } else { json!({}) };
+    let body = if path.contains("/deal") { deal_body(path) } else { body };
     let one = |id: &str| Some(vec![(fill(id), body.clone())]);
     let at_site = json!({ "site_id": of.site, "title": "mine", "severity": "minor" });
     let at_device =
@@ -139,8 +195,16 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
     let room = rest.split(['/', '?']).next().unwrap_or_default();
     match (method.as_str(), room, rest.contains("{id}")) {
         // No rows of any customer: one's own session, what everybody may read, doors with their own key.
+        (_, "heartbeat" | "push-key", _) => None,
         (_, "session" | "me" | "faults" | "openapi.json" | "enrol" | "healthz" | "metrics", _) => None,
-        (_, _, false) if path.starts_with("/a/") || path == "/healthz" || path == "/metrics" => None,
+        (_, _, false)
+            if path.starts_with("/a/")
+                || path.starts_with("/c/")
+                || path == "/healthz"
+                || path == "/metrics" =>
+        {
+            None
+        }
         (_, "customers", true) => one(&of.customer),
         (_, "sites", true) => one(&of.site),
         (_, "gateways", true) => one(&of.gateway),
@@ -152,8 +216,55 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
             asks.extend(one(&of.number).unwrap());
             Some(asks)
         }
+        (_, "visits", true) => one(&of.command),
+        ("GET", "visits", false) => narrowed(&[("mine", "true")]),
         (_, "users", true) => one(&of.person),
         (_, "duty", true) => one(&of.duty),
+        // What is sent how, and to whom outside: the installation's own, which no customer may look at.
+        (_, "channels", false) if path.contains('{') => {
+            Some(vec![(path.replace("{channel}", "slack"), body.clone())])
+        }
+        ("GET", "channels" | "deliveries" | "receivers", false) => narrowed(&[]),
+        (_, "receivers", true) => one(&of.team),
+        ("GET", "maintenance" | "topology", false) => narrowed(&[("site_id", &of.site)]),
+        (_, "maintenance", true) => one(&of.ticket),
+        ("POST", "topology", false) => {
+            Some(vec![(path.to_owned(), json!({ "accept": [of.device], "dismiss": [of.ticket] }))])
+        }
+        (_, "teams", true) => one(&of.team),
+        (_, "rotas", true) => one(&of.rota),
+        // Who is on duty, and what happened on duty, is ours alone: no customer sees any of it.
+        (_, "swaps" | "feeds" | "calls" | "duty_facts" | "handovers" | "statements" | "duty_terms", _) => {
+            one(&of.rota)
+        }
+        ("GET", "teams" | "rotas", false) => narrowed(&[]),
+        ("GET", "contracts", false) if path == "/api/v1/contracts" => {
+            narrowed(&[("site_id", &of.site), ("customer_id", &of.customer)])
+        }
+        ("GET", "contracts", false) => narrowed(&[]),
+        ("GET", "contracts", true) if path.ends_with("/difference") => {
+            Some(vec![(format!("{}?before=1&after=1", fill(&of.contract)), body.clone())])
+        }
+        (_, "contracts", true) => {
+            Some(vec![(fill(&of.contract).replace("{number}", "1"), contract_body(of))])
+        }
+        // What is asked of a text that is not kept knows no rows.
+        ("POST", "contracts", false) if path != "/api/v1/contracts" => None,
+        ("POST", "contracts", false) => Some(vec![(path.to_owned(), contract_body(of))]),
+        ("GET", "calendars", false) if path.ends_with("/days") => {
+            let days = "from=2026-02-01&to=2026-02-02&calendar=work";
+            Some(vec![(format!("{path}?{days}&contract_id={}", of.contract), body.clone())])
+        }
+        ("GET", "calendars", false) => narrowed(&[]),
+        (_, "escalation" | "pager", true) => one(&of.person),
+        ("GET", "escalation" | "pager" | "skills", false) => {
+            narrowed(&[("fault=unreachable&device_id", &of.device), ("site_id", &of.site)])
+        }
+        ("POST", "escalation" | "pager", false) => {
+            let body =
+                json!({ "site_id": of.site, "account_id": of.person, "kind": "manager", "name": "mine" });
+            Some(vec![(path.to_owned(), body)])
+        }
         ("GET", "devices", false) => {
             narrowed(&[("site_id", &of.site), ("gateway_id", &of.gateway), ("q", of.mark)])
         }
@@ -163,6 +274,7 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
         ("GET", "tickets", false) => {
             narrowed(&[("site_id", &of.site), ("device_id", &of.device), ("q", of.mark), ("q", &of.number)])
         }
+        ("GET", "clocks", false) => narrowed(&[("site_id", &of.site)]),
         ("GET", "search", false) => Some(
             vec![of.mark, "10.0.0.7", of.number.as_str()]
                 .into_iter()
@@ -175,7 +287,12 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
             false,
         ) => narrowed(&[("site_id", &of.site)]),
         ("POST", "tickets", false) => Some(vec![(path.to_owned(), at_site), (path.to_owned(), at_device)]),
-        ("POST", "customers" | "sites" | "gateways" | "devices" | "users" | "duty", false) => {
+        (
+            "POST",
+            "customers" | "sites" | "gateways" | "devices" | "users" | "duty" | "teams" | "rotas"
+            | "maintenance" | "receivers",
+            false,
+        ) => {
             let body = json!({ "customer_id": of.customer, "site_id": of.site, "gateway_id": of.gateway,
                 "account_id": of.person, "name": "mine", "zone": "UTC", "login": "mine", "role": "noc" });
             Some(vec![(path.to_owned(), body)])
@@ -202,6 +319,9 @@ async fn nobody_sees_anothers_rows(engine: Engine) {
         &bravo.person,
         &bravo.contact,
         &bravo.duty,
+        &bravo.team,
+        &bravo.rota,
+        &bravo.contract,
     ];
     let before = admin.get(&format!("/api/v1/tickets/{}", bravo.ticket)).await.ok();
 
@@ -241,7 +361,19 @@ async fn nobody_sees_anothers_rows(engine: Engine) {
             if method == Method::GET && answer.status != 403 {
                 let mine = viewer.get(&own_path).await;
                 assert_eq!(mine.status, 200, "GET {own_path}: {}", mine.text);
-                let quiet = ["/states", "/history", "/events"].iter().any(|end| path.ends_with(end));
+                let quiet = [
+                    "/states",
+                    "/history",
+                    "/events",
+                    "/maintenance",
+                    "/proposals",
+                    "/remedies",
+                    "/topology",
+                    "/difference",
+                    "/days",
+                    "/deal",
+                ];
+                let quiet = quiet.iter().any(|end| path.ends_with(end));
                 assert!(
                     quiet || mine.text.contains(&alpha.device) || mine.text.contains("Alpha"),
                     "GET {own_path}: {}",

@@ -1,4 +1,5 @@
-//! The server's program when it is asked to end, when its database is away, and what it tells systemd.
+//! The server's program when it is asked to end, when its database is away, when its disk is full, and what it tells
+//! systemd.
 
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixDatagram;
@@ -11,11 +12,14 @@ use axum::Json;
 use axum::routing::post;
 use serde_json::{Value, json};
 use sitewarden_tests::database::{Database, Engine};
+use sitewarden_tests::disk::fill;
 use sitewarden_tests::sim::demo::client::Client;
 use sitewarden_tests::sim::demo::install::{Installation, Programs, Settings, free_address};
 use sitewarden_tests::sim::demo::process::Process;
 use sitewarden_tests::sim::demo::setup::{on_duty, premises};
 use sitewarden_tests::{binary, stories, until};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -26,17 +30,15 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(90);
 
 fn install(database: &Database) -> Installation {
+    install_on(Some(database.url.clone()))
+}
+
+fn install_on(database: Option<String>) -> Installation {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let port = || free_address(rand::random_range(20_000..30_000)).unwrap();
-    let settings = Settings {
-        http: port(),
-        mqtt: port(),
-        smtp: ([127, 0, 0, 1], 9).into(),
-        database: Some(database.url.clone()),
-        heartbeat_s: 60,
-    };
-    // No agent runs here.
-    let programs = Programs { server: binary("sitewarden"), agent: binary("sitewarden") };
+    let settings =
+        Settings { http: port(), mqtt: port(), smtp: ([127, 0, 0, 1], 9).into(), database, heartbeat_s: 60 };
+    let programs = Programs { server: binary("sitewarden"), agent: binary("sitewarden-agent") };
     Installation::prepare(programs, &settings).unwrap()
 }
 
@@ -134,6 +136,81 @@ async fn a_server_whose_database_is_away_ends_in_time_and_starts_again() {
     .await;
     assert!(api.list("/sites").await.unwrap().is_empty(), "the session and the rows are still there");
     ends_well(started.unwrap()).await;
+}
+
+/// How many facts wait on the gateway's disk.
+async fn facts_waiting(place: &Installation) -> i64 {
+    let options = SqliteConnectOptions::new().filename(place.file("agent/queue.db"));
+    let mut queue = SqliteConnection::connect_with(&options).await.unwrap();
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM record WHERE kind = 1").fetch_one(&mut queue).await;
+    queue.close().await.unwrap();
+    count.unwrap()
+}
+
+/// A file system of 24 MiB that holds all of the server's data, its database among it. While nothing more fits on it, a
+/// device fails and recovers: the gateway keeps both, the page is still served, and once there is room again the record
+/// is whole and nobody has restarted anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_disk_is_really_full_goes_on_by_itself() {
+    let place = install_on(None);
+    let data = place.file("server");
+    std::fs::create_dir_all(&data).unwrap();
+    let setup = format!("mount -t tmpfs -o size=24m,mode=700 tmpfs {:?}", data.display().to_string());
+    let mut server = place.start_server_apart(&setup).await.unwrap();
+    let api = place.first_login(&server, "copper otter lantern").await.unwrap();
+    let (gateway, token) = premises(&api).await.unwrap();
+    place.enrol(&token).await.unwrap();
+    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = door.local_addr().unwrap();
+    let checks = format!(
+        "[[check]]\nkind = \"tcp\"\nport = {}\nevery = \"1s\"\ntimeout = \"1s\"\nconfirm = \"1/1\"\nclear = 1\n",
+        address.port()
+    );
+    let new = json!({ "gateway_id": gateway, "name": "door 4", "class": "access", "address": "127.0.0.1",
+        "place": "", "parent_id": null, "checks": checks });
+    let device = api.post("/devices", &new).await.unwrap()["id"].as_str().unwrap().to_owned();
+    let _agent = place.start_agent().unwrap();
+    let door_is = async |state: &str| {
+        until(&format!("the door is {state}"), LIMIT, async || {
+            api.get(&format!("/devices/{device}")).await.is_ok_and(|device| device["state"] == state)
+        })
+        .await;
+    };
+    door_is("ok").await;
+
+    let filler = server.sees(&data.join("filler")).unwrap();
+    fill(&filler);
+    drop(door);
+    until("the gateway has written down that it failed", LIMIT, async || facts_waiting(&place).await >= 1)
+        .await;
+    until("the server says what is wrong and what to do", LIMIT, async || {
+        server.said().contains("the disk of the database is full or broken; make room")
+    })
+    .await;
+    let shown = api.get(&format!("/devices/{device}")).await.unwrap();
+    assert_eq!(shown["state"], "ok", "what is not committed is not shown, and the page is served");
+    let door = TcpListener::bind(address).await.unwrap();
+    until("the gateway has written down that it works again", LIMIT, async || {
+        facts_waiting(&place).await >= 2
+    })
+    .await;
+
+    std::fs::remove_file(&filler).unwrap();
+    until("nothing waits any more", LIMIT, async || facts_waiting(&place).await == 0).await;
+    let incidents = async || api.list("/incidents?state=all").await.unwrap();
+    until("the incident is over", LIMIT, async || {
+        let all = incidents().await;
+        all.iter().any(|one| one["device_id"] == device.as_str() && one["closed_at"].is_i64())
+    })
+    .await;
+    drop(door);
+    door_is("down").await;
+    let _door = TcpListener::bind(address).await.unwrap();
+    door_is("ok").await;
+    let own = incidents().await.into_iter().filter(|one| one["device_id"] == device.as_str()).count();
+    assert_eq!(own, 2, "each failure once");
+    assert!(server.has_ended().is_none(), "{}", server.last_lines());
+    ends_well(server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

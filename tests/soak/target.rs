@@ -88,12 +88,12 @@ impl Target {
         Ok(target)
     }
 
-    /// Its only check, in the format of a device.
-    pub fn checks(&self) -> String {
+    /// Its only check, in the format of a device. `flap`: so many raises within half an hour are too many; 0 = none.
+    pub fn checks(&self, flap: u8) -> String {
         let port = self.port;
         format!(
             "[[check]]\nkind = \"http\"\nport = {port}\nevery = \"1s\"\ntimeout = \"900ms\"\n\
-             confirm = \"{CONFIRM}/{CONFIRM}\"\nclear = {CONFIRM}\n"
+             confirm = \"{CONFIRM}/{CONFIRM}\"\nclear = {CONFIRM}\nflap = {flap}\n"
         )
     }
 

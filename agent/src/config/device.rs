@@ -10,9 +10,11 @@ use std::time::Duration;
 use sitewarden_proto::id::DeviceId;
 use sitewarden_proto::limits::{CHECKS_MAX, DEVICES_MAX};
 
-use super::http::{self, Http};
+use super::kind::{KINDS, Kind};
+use super::local::{LocalPage, arrival_key, local_page};
+use super::more;
 use super::reader::{Error, Found, Source, Table};
-use super::snmp::{self, Snmp};
+use super::remedy::{self, Access};
 
 /// A password, key or community. It never shows itself: not in a log, not in an error, not in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,6 +92,8 @@ pub struct Device {
     pub parent: Option<DeviceId>,
     /// Its checks, at least one, each name once.
     pub checks: Vec<Check>,
+    /// How it may be acted on.
+    pub remedy: Access,
 }
 
 impl Device {
@@ -98,6 +102,9 @@ impl Device {
         self.checks.iter().find(|check| check.name == name)
     }
 }
+
+/// Nothing that is raised more often within half an hour is worth a page.
+pub const FLAP_MAX: u8 = 60;
 
 /// What is measured, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +119,8 @@ pub struct Check {
     pub confirm: Confirm,
     /// How many good outcomes in a row clear it.
     pub clear: u8,
+    /// Raised so often within half an hour its fault flaps; 0 = it never does.
+    pub flap: u8,
     /// What is measured.
     pub kind: Kind,
 }
@@ -123,56 +132,6 @@ pub struct Confirm {
     pub bad: u8,
     /// M, at least N, at most 16.
     pub of: u8,
-}
-
-/// The protocol of a check with its parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// ICMP echo.
-    Icmp {
-        /// Requests of one run.
-        count: u8,
-    },
-    /// A TCP port that accepts.
-    Tcp {
-        /// The port.
-        port: u16,
-    },
-    /// An HTTP or HTTPS answer.
-    Http(Http),
-    /// A TLS certificate's life.
-    Tls {
-        /// The port.
-        port: u16,
-        /// Days before the end at which it counts as expiring.
-        warn_days: u16,
-    },
-    /// A clock that answers NTP.
-    Ntp {
-        /// The port.
-        port: u16,
-        /// Offset beyond which the clock is off, milliseconds.
-        max_offset_ms: u32,
-    },
-    /// SNMP values.
-    Snmp(Snmp),
-    /// The gateway itself.
-    Host,
-}
-
-impl Kind {
-    /// Its word in the file; also the default name of a check.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Icmp { .. } => "icmp",
-            Self::Tcp { .. } => "tcp",
-            Self::Http(_) => "http",
-            Self::Tls { .. } => "tls",
-            Self::Ntp { .. } => "ntp",
-            Self::Snmp(_) => "snmp",
-            Self::Host => "host",
-        }
-    }
 }
 
 /// Reads a technician's file: one device at top level. Its id defaults to the file's stem.
@@ -196,10 +155,31 @@ pub fn parse_device(text: &str, file: &str, default_id: &str) -> Result<Device, 
 
 /// Parses `[[device]]` tables and nothing else: the configuration that the server desires.
 pub fn parse_devices(text: &str, file: &str) -> Result<Vec<Device>, Error> {
+    parse_desired(text, file).map(|wanted| wanted.devices)
+}
+
+/// What the server wants of this gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// How the gateway pages by itself.
+    pub local_page: Option<LocalPage>,
+    /// The key of the codes that the gateway shows, in base64.
+    pub arrival_key: Option<Secret>,
+    /// What this agent does not understand of `[[more]]` and leaves out, each in a sentence.
+    pub left_out: Vec<String>,
+}
+
+/// The same, with all that the server says besides.
+pub fn parse_desired(text: &str, file: &str) -> Result<Wanted, Error> {
     let mut table = Source { file, text }.parse()?;
-    let devices = device_tables(&mut table)?;
+    let mut devices = device_tables(&mut table)?;
+    let left_out = more::add(&mut table, &mut devices)?;
+    let local_page = local_page(&mut table)?;
+    let arrival_key = arrival_key(&mut table)?;
     table.finish("the desired configuration")?;
-    Ok(devices)
+    Ok(Wanted { devices, local_page, arrival_key, left_out })
 }
 
 /// Takes the `[[device]]` tables out of a file's top level and checks them against each other.
@@ -245,7 +225,7 @@ pub(super) fn device_tables(top: &mut Table<'_>) -> Result<Vec<Device>, Error> {
     Ok(devices)
 }
 
-fn is_in_loop(devices: &[Device], start: usize) -> bool {
+pub(super) fn is_in_loop(devices: &[Device], start: usize) -> bool {
     let mut at = &devices[start];
     for _ in 0..devices.len() {
         let Some(next) = at.parent.as_ref().and_then(|id| devices.iter().find(|d| d.id == *id)) else {
@@ -259,7 +239,7 @@ fn is_in_loop(devices: &[Device], start: usize) -> bool {
     false
 }
 
-fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<Device, Error> {
+pub(super) fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<Device, Error> {
     let id = match (table.text("id", "\"cam-3\"")?, default_id) {
         (Some(found), _) => device_id(&table, "id", found)?,
         (None, Some(default)) => DeviceId::try_from(default).map_err(|e| {
@@ -272,16 +252,7 @@ fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<Device, Erro
             return Err(table.error_here("`id` is missing".into(), "Add for example: id = \"cam-3\""));
         }
     };
-    let name = table.text("name", "\"Gate camera 3\"")?.map_or_else(|| id.to_string(), |found| found.value);
-    let class = table.word("class", CLASSES)?.map_or(Class::Other, |found| found.value);
-    let address = table.required_text("address", "\"10.20.7.11\"")?;
-    if !is_host(&address.value) {
-        return Err(table.error(
-            address.at,
-            "`address` is not a host name or IP address".into(),
-            "Write it without scheme, port and path, for example: address = \"10.20.7.11\"",
-        ));
-    }
+    let Device { name, class, address, .. } = bare(&mut table, id.clone())?;
     let parent = match table.text("parent", "\"sw-1\"")? {
         Some(found) => Some(device_id(&table, "parent", found)?),
         None => None,
@@ -305,11 +276,28 @@ fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<Device, Erro
         }
         checks.push(check);
     }
+    let remedy = remedy::read(&mut table)?;
     table.finish("a device")?;
-    Ok(Device { id, name, class, address: address.value, parent, checks })
+    Ok(Device { id, name, class, address, parent, checks, remedy })
 }
 
-fn device_id(table: &Table<'_>, key: &str, found: Found<String>) -> Result<DeviceId, Error> {
+/// What every device is: its name, its class, its address.
+pub(super) fn bare(table: &mut Table<'_>, id: DeviceId) -> Result<Device, Error> {
+    let name = table.text("name", "\"Gate camera 3\"")?.map_or_else(|| id.to_string(), |found| found.value);
+    let class = table.word("class", CLASSES)?.map_or(Class::Other, |found| found.value);
+    let address = table.required_text("address", "\"10.20.7.11\"")?;
+    if !is_host(&address.value) {
+        return Err(table.error(
+            address.at,
+            "`address` is not a host name or IP address".into(),
+            "Write it without scheme, port and path, for example: address = \"10.20.7.11\"",
+        ));
+    }
+    let (address, checks, remedy) = (address.value, Vec::new(), Access::default());
+    Ok(Device { id, name, class, address, parent: None, checks, remedy })
+}
+
+pub(super) fn device_id(table: &Table<'_>, key: &str, found: Found<String>) -> Result<DeviceId, Error> {
     let at = found.at;
     DeviceId::try_from(found.value).map_err(|e| {
         table.error(at, format!("`{key}`: {e}"), format!("Write for example: {key} = \"cam-3\""))
@@ -327,50 +315,11 @@ fn is_host(text: &str) -> bool {
             }))
 }
 
-#[derive(Clone, Copy)]
-enum Word {
-    Icmp,
-    Tcp,
-    Http,
-    Tls,
-    Ntp,
-    Snmp,
-    Host,
-}
-
-const KINDS: &[(&str, Word)] = &[
-    ("icmp", Word::Icmp),
-    ("tcp", Word::Tcp),
-    ("http", Word::Http),
-    ("tls", Word::Tls),
-    ("ntp", Word::Ntp),
-    ("snmp", Word::Snmp),
-    ("host", Word::Host),
-];
-
-fn check(mut table: Table<'_>) -> Result<Check, Error> {
+pub(super) fn check(mut table: Table<'_>) -> Result<Check, Error> {
     let Some(word) = table.word("kind", KINDS)? else {
         return Err(table.error_here("`kind` is missing".into(), "Add for example: kind = \"icmp\""));
     };
-    let (kind, every_s, timeout_s) = match word.value {
-        Word::Icmp => (Kind::Icmp { count: table.number("count", 1..=20, 3)? }, 30, 3),
-        Word::Tcp => (Kind::Tcp { port: port(&mut table, None)? }, 30, 3),
-        Word::Http => (Kind::Http(http::read(&mut table)?), 60, 10),
-        Word::Tls => {
-            let port = port(&mut table, Some(443))?;
-            (Kind::Tls { port, warn_days: table.number("warn_days", 0..=3650, 30)? }, 3600, 10)
-        }
-        Word::Ntp => {
-            let port = port(&mut table, Some(123))?;
-            (
-                Kind::Ntp { port, max_offset_ms: table.number("max_offset_ms", 1..=86_400_000, 60_000)? },
-                300,
-                3,
-            )
-        }
-        Word::Snmp => (Kind::Snmp(snmp::read(&mut table)?), 60, 5),
-        Word::Host => (Kind::Host, 60, 10),
-    };
+    let (kind, every_s, timeout_s) = word.value.read(&mut table)?;
     let secs = Duration::from_secs;
     let every = table.duration("every", secs(1)..=secs(86_400), secs(every_s))?;
     let timeout =
@@ -381,8 +330,20 @@ fn check(mut table: Table<'_>) -> Result<Check, Error> {
             "Make `timeout` shorter, or `every` longer",
         ));
     }
-    let confirm = confirm(&mut table)?;
+    if let Kind::Rtsp(rtsp) = &kind
+        && rtsp.look >= timeout
+    {
+        return Err(table.error_here(
+            "`look` is not shorter than `timeout`".into(),
+            "Make `look` shorter, or `timeout` longer",
+        ));
+    }
+    // One picture is no verdict: a bird, a headlight.
+    let is_picture = matches!(kind, Kind::Picture(_));
+    let usual = if is_picture { Confirm { bad: 3, of: 4 } } else { Confirm { bad: 2, of: 3 } };
+    let confirm = confirm(&mut table, usual)?;
     let clear = table.number("clear", 1..=16, 2)?;
+    let flap = flap(&mut table)?;
     let name = match table.text("name", "\"web\"")? {
         None => kind.word().to_owned(),
         Some(found) => {
@@ -402,11 +363,22 @@ fn check(mut table: Table<'_>) -> Result<Check, Error> {
         }
     };
     table.finish(&format!("a check of kind {}", kind.word()))?;
-    Ok(Check { name, every, timeout, confirm, clear, kind })
+    Ok(Check { name, every, timeout, confirm, clear, flap, kind })
 }
 
-fn confirm(table: &mut Table<'_>) -> Result<Confirm, Error> {
-    let Some(found) = table.text("confirm", "\"2/3\"")? else { return Ok(Confirm { bad: 2, of: 3 }) };
+/// How often within half an hour is coming and going.
+pub(super) fn flap(table: &mut Table<'_>) -> Result<u8, Error> {
+    match table.number("flap", 0..=FLAP_MAX, 4)? {
+        1 => Err(table.error_here(
+            "`flap = 1` would call every fault a flapping one".into(),
+            "Say how often it may be raised within half an hour, for example flap = 4, or flap = 0 to never hold its pages",
+        )),
+        flap => Ok(flap),
+    }
+}
+
+fn confirm(table: &mut Table<'_>, usual: Confirm) -> Result<Confirm, Error> {
+    let Some(found) = table.text("confirm", "\"2/3\"")? else { return Ok(usual) };
     found
         .value
         .split_once('/')

@@ -41,31 +41,26 @@ pub enum HttpAuth {
     },
 }
 
-pub(super) fn read(table: &mut Table<'_>) -> Result<Http, Error> {
-    #[derive(Clone, Copy)]
-    enum Auth {
-        None,
-        Basic,
-        Digest,
-    }
-    let tls = table.flag("tls", false)?;
-    let port = port(table, Some(if tls { 443 } else { 80 }))?;
-    let path = match table.text("path", "\"/\"")? {
-        None => "/".to_owned(),
-        Some(found) if found.value.starts_with('/') && found.value.bytes().all(|c| c.is_ascii_graphic()) => {
-            found.value
-        }
-        Some(found) => {
-            return Err(table.error(
-                found.at,
-                "`path` is not a path".into(),
-                "Begin with / and encode blanks and non-ASCII as %XX",
-            ));
-        }
-    };
-    let auth =
-        table.word("auth", &[("none", Auth::None), ("basic", Auth::Basic), ("digest", Auth::Digest)])?;
-    let auth = match auth.map_or(Auth::None, |found| found.value) {
+/// Parameters of a picture check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Where the snapshot is.
+    pub http: Http,
+    /// Another number makes the gateway learn anew what this camera shows: it was turned on purpose.
+    pub baseline: u16,
+}
+
+#[derive(Clone, Copy)]
+enum Auth {
+    None,
+    Basic,
+    Digest,
+}
+
+/// How a check logs in; `usual` where it does not say.
+fn auth(table: &mut Table<'_>, usual: Auth) -> Result<HttpAuth, Error> {
+    let words = [("none", Auth::None), ("basic", Auth::Basic), ("digest", Auth::Digest)];
+    Ok(match table.word("auth", &words)?.map_or(usual, |found| found.value) {
         Auth::None => HttpAuth::None,
         Auth::Basic => {
             let (user, password) = login(table)?;
@@ -75,13 +70,51 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<Http, Error> {
             let (user, password) = login(table)?;
             HttpAuth::Digest { user, password }
         }
-    };
+    })
+}
+
+pub(super) fn read_picture(table: &mut Table<'_>) -> Result<Picture, Error> {
+    let tls = table.flag("tls", false)?;
+    let port = port(table, Some(if tls { 443 } else { 80 }))?;
+    if table.peek("path").is_none() {
+        return Err(table.error_here(
+            "`path` is missing".into(),
+            "Add the snapshot's, for example: path = \"/ISAPI/Streaming/channels/101/picture\"",
+        ));
+    }
+    let path = path(table)?;
+    let usual = if table.peek("user").is_some() { Auth::Digest } else { Auth::None };
+    let auth = auth(table, usual)?;
+    let http = Http { port, tls, path, auth, expect_status: 200, expect_text: None };
+    Ok(Picture { http, baseline: table.number("baseline", 0..=u16::MAX, 1)? })
+}
+
+pub(super) fn read(table: &mut Table<'_>) -> Result<Http, Error> {
+    let tls = table.flag("tls", false)?;
+    let port = port(table, Some(if tls { 443 } else { 80 }))?;
+    let path = path(table)?;
+    let auth = auth(table, Auth::None)?;
     let expect_status = table.number("expect_status", 100..=599, 200)?;
     let expect_text = table.text("expect_text", "\"Welcome\"")?.map(|found| found.value);
     Ok(Http { port, tls, path, auth, expect_status, expect_text })
 }
 
-fn login(table: &mut Table<'_>) -> Result<(String, Secret), Error> {
+/// Path and query.
+pub(super) fn path(table: &mut Table<'_>) -> Result<String, Error> {
+    match table.text("path", "\"/\"")? {
+        None => Ok("/".to_owned()),
+        Some(found) if found.value.starts_with('/') && found.value.bytes().all(|c| c.is_ascii_graphic()) => {
+            Ok(found.value)
+        }
+        Some(found) => Err(table.error(
+            found.at,
+            "`path` is not a path".into(),
+            "Begin with / and encode blanks and non-ASCII as %XX",
+        )),
+    }
+}
+
+pub(super) fn login(table: &mut Table<'_>) -> Result<(String, Secret), Error> {
     let user = table.required_text("user", "\"monitor\"")?.value;
     let password = table.required_text("password", "\"…\"")?.value;
     Ok((user, Secret::new(password)))

@@ -280,6 +280,16 @@ impl<'s> Table<'s> {
         }
     }
 
+    /// A text, without taking it.
+    pub fn peek(&self, key: &str) -> Option<&str> {
+        self.rest.get(key).and_then(|value| value.get_ref().as_str())
+    }
+
+    /// The keys that nobody asked for, in place of [`Table::finish`] where a newer server may say more.
+    pub fn left(self) -> Vec<String> {
+        self.rest.keys().map(|key| key.get_ref().to_string()).collect()
+    }
+
     /// Refuses what is left over. `whole` names the table for the reader: "an icmp check".
     pub fn finish(self, whole: &str) -> Result<(), Error> {
         let Some((key, _)) = self.rest.iter().min_by_key(|(key, _)| key.span().start) else { return Ok(()) };

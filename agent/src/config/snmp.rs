@@ -98,19 +98,8 @@ const WALK_DEFAULT: &[&str] = &["1.3.6.1.2.1.2.2.1.2", "1.3.6.1.2.1.2.2.1.7", "1
 const PASSWORD_MIN: usize = 8;
 
 pub(super) fn read(table: &mut Table<'_>) -> Result<Snmp, Error> {
-    #[derive(Clone, Copy)]
-    enum Version {
-        V1,
-        V2c,
-        V3,
-    }
     let port = port(table, Some(161))?;
-    let version = table.word("version", &[("2c", Version::V2c), ("1", Version::V1), ("3", Version::V3)])?;
-    let security = match version.map_or(Version::V2c, |found| found.value) {
-        Version::V1 => Security::V1 { community: community(table)? },
-        Version::V2c => Security::V2c { community: community(table)? },
-        Version::V3 => v3(table)?,
-    };
+    let security = security(table, true)?;
     let get = oids(table, "get", GET_DEFAULT)?;
     let walk = oids(table, "walk", WALK_DEFAULT)?;
     if get.is_empty() && walk.is_empty() {
@@ -122,10 +111,35 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<Snmp, Error> {
     Ok(Snmp { port, security, get, walk })
 }
 
-fn community(table: &mut Table<'_>) -> Result<Secret, Error> {
-    Ok(table
-        .text("community", "\"public\"")?
-        .map_or_else(|| Secret::new("public"), |found| Secret::new(found.value)))
+/// Port and credentials alone: what is read is known.
+pub(super) fn read_login(table: &mut Table<'_>) -> Result<Snmp, Error> {
+    let port = port(table, Some(161))?;
+    Ok(Snmp { port, security: security(table, true)?, get: Vec::new(), walk: Vec::new() })
+}
+
+/// Version and credentials. Only for reading is there a usual community.
+pub(super) fn security(table: &mut Table<'_>, reads_only: bool) -> Result<Security, Error> {
+    #[derive(Clone, Copy)]
+    enum Version {
+        V1,
+        V2c,
+        V3,
+    }
+    let version = table.word("version", &[("2c", Version::V2c), ("1", Version::V1), ("3", Version::V3)])?;
+    Ok(match version.map_or(Version::V2c, |found| found.value) {
+        Version::V1 => Security::V1 { community: community(table, reads_only)? },
+        Version::V2c => Security::V2c { community: community(table, reads_only)? },
+        Version::V3 => v3(table)?,
+    })
+}
+
+fn community(table: &mut Table<'_>, reads_only: bool) -> Result<Secret, Error> {
+    let found = if reads_only {
+        table.text("community", "\"public\"")?
+    } else {
+        Some(table.required_text("community", "\"the community that may write\"")?)
+    };
+    Ok(found.map_or_else(|| Secret::new("public"), |found| Secret::new(found.value)))
 }
 
 fn v3(table: &mut Table<'_>) -> Result<Security, Error> {

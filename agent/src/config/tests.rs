@@ -82,6 +82,8 @@ fn a_mistake_is_told_with_line_key_and_remedy() {
         &["`every`", "integer", "every = \"30s\""],
     );
     complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\nconfirm = \"3/2\"\n", 4, &["`confirm`", "N/M"]);
+    complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\nflap = 61\n", 4, &["`flap`", "from 0 to 60"]);
+    complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\nflap = 1\n", 2, &["`flap = 1`", "flap = 0"]);
     complaint("address = \"h\"\n[[check]]\nkind = \"icmp\"\ncount = 0\n", 4, &["`count`", "from 1 to 20"]);
     complaint("address = \"http://h/\"\n[[check]]\nkind = \"icmp\"\n", 1, &["`address`", "without scheme"]);
     complaint("addres = \"h\"\n", 1, &["`address` is missing"]);

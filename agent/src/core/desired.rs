@@ -12,7 +12,7 @@ use sitewarden_proto::wire::{DesiredConfig, ReportedConfig};
 
 use super::{ConfigChange, Core};
 use crate::clock::after;
-use crate::config::{Device, parse_devices};
+use crate::config::{Device, Secret, Wanted, parse_desired};
 use crate::session::RecordKind;
 use crate::trust;
 
@@ -28,14 +28,26 @@ pub(super) struct Desired {
     devices: Vec<Device>,
     version: u64,
     good: Option<(u64, String)>,
+    arrival_key: Option<Secret>,
     trial: Option<(Timestamp, String)>,
+    /// What this agent does not understand of what is applied.
+    left_out: String,
     /// The last version that was refused or failed, so that it is not tried for ever.
     failed: Option<u64>,
 }
 
 impl Desired {
     pub(super) fn new(local: Vec<Device>) -> Self {
-        Self { local, devices: Vec::new(), version: 0, good: None, trial: None, failed: None }
+        Self {
+            local,
+            devices: Vec::new(),
+            version: 0,
+            good: None,
+            arrival_key: None,
+            trial: None,
+            left_out: String::new(),
+            failed: None,
+        }
     }
 
     pub(super) fn devices(&self) -> &[Device] {
@@ -65,6 +77,11 @@ impl Desired {
 }
 
 impl Core {
+    /// The key of the codes that this gateway shows; none before the server has sent one.
+    pub fn arrival_key(&self) -> Option<&Secret> {
+        self.desired.arrival_key.as_ref()
+    }
+
     /// Applies what the disk remembers: the one on trial begins its trial again.
     pub(super) fn wake_config(
         &mut self,
@@ -73,21 +90,21 @@ impl Core {
         trial: Option<(u64, String)>,
         failed: Option<u64>,
     ) {
-        let parsed = |config: &(u64, String)| parse_devices(&config.1, NAME).ok();
-        let mut devices = Vec::new();
+        let parsed = |config: &(u64, String)| parse_desired(&config.1, NAME).ok();
+        let mut wanted = Wanted::default();
         if let Some(kept) = &good
             && let Some(parsed) = parsed(kept)
         {
-            (self.desired.version, devices) = (kept.0, parsed);
+            (self.desired.version, wanted) = (kept.0, parsed);
         }
         self.desired.good = good;
         if let Some(trial) = trial
             && let Some(parsed) = parsed(&trial)
         {
-            (self.desired.version, devices) = (trial.0, parsed);
+            (self.desired.version, wanted) = (trial.0, parsed);
             self.desired.trial = Some((now, trial.1));
         }
-        self.apply_devices(now, devices);
+        self.apply(now, wanted);
         if let Some(version) = failed {
             self.desired.failed = Some(version);
             tracing::error!(version, "the agent ended again and again with this configuration, went back");
@@ -102,15 +119,15 @@ impl Core {
             return;
         }
         let text = match trust::open_config(config) {
-            Ok(text) => text.to_owned(),
+            Ok(text) => text,
             Err(refused) => return self.refuse_config(now, config.version, &refused.to_string()),
         };
-        match parse_devices(&text, NAME) {
-            Ok(devices) => {
+        match parse_desired(&text, NAME) {
+            Ok(wanted) => {
                 self.desired.version = config.version;
                 self.desired.trial = Some((now, text.clone()));
                 self.batch.config = Some(ConfigChange::Trial(config.version, text));
-                self.apply_devices(now, devices);
+                self.apply(now, wanted);
                 // The next answer of the server is the proof; ask for it.
                 self.beat_at = self.beat_at.map(|_| now);
             }
@@ -136,7 +153,8 @@ impl Core {
         self.desired.good = Some((version, text));
         self.desired.failed = None;
         self.batch.config = Some(ConfigChange::Confirm);
-        self.report_config(now, version, Status::Applied, "");
+        let left_out = self.desired.left_out.clone();
+        self.report_config(now, version, Status::Applied, &left_out);
     }
 
     /// Goes back if the trial took too long.
@@ -149,9 +167,9 @@ impl Core {
         self.desired.failed = Some(failed);
         let good = self.desired.good.clone();
         self.desired.version = good.as_ref().map_or(0, |g| g.0);
-        let devices = good.and_then(|g| parse_devices(&g.1, NAME).ok()).unwrap_or_default();
+        let wanted = good.and_then(|g| parse_desired(&g.1, NAME).ok()).unwrap_or_default();
         self.batch.config = Some(ConfigChange::Revert);
-        self.apply_devices(now, devices);
+        self.apply(now, wanted);
         tracing::warn!(version = failed, "the server was not reached with the new configuration, went back");
         self.report_config(
             now,
@@ -161,8 +179,14 @@ impl Core {
         );
     }
 
-    fn apply_devices(&mut self, now: Timestamp, devices: Vec<Device>) {
-        let devices = self.desired.merged(devices);
+    fn apply(&mut self, now: Timestamp, wanted: Wanted) {
+        if !wanted.left_out.is_empty() {
+            tracing::warn!(left_out = ?wanted.left_out, "this agent does not understand all that is desired");
+        }
+        self.desired.left_out = wanted.left_out.join("; ");
+        self.alone.set_page(wanted.local_page);
+        self.desired.arrival_key = wanted.arrival_key;
+        let devices = self.desired.merged(wanted.devices);
         let before = std::mem::replace(&mut self.desired.devices, devices);
         let devices = &self.desired.devices;
         self.judge.retain(&before, devices);

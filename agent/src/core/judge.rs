@@ -36,6 +36,8 @@ pub(super) struct Judged {
     pub(super) runs: Vec<Run>,
     /// These checks of the device should run soon: their outcomes are out of date.
     pub(super) hurry: Vec<String>,
+    /// A check that answered, or that nobody had asked yet, does not answer.
+    pub(super) fell_silent: bool,
 }
 
 /// One sample of one check.
@@ -113,7 +115,17 @@ impl Judge {
                 .collect();
             runs.push(Run { check: name, rule: rule(check, outcome), bad });
         }
-        Judged { runs, hurry }
+        Judged { runs, hurry, fell_silent: is_silent_now && !was_silent }
+    }
+
+    /// When a device last gave an answer, good or bad.
+    pub(super) fn answered_at(&self, device: &DeviceId) -> Option<Timestamp> {
+        let outcomes = self.devices.get(device)?.outcomes.values();
+        let answers = outcomes.filter(|(_, outcome)| match outcome.state {
+            OutcomeState::Good | OutcomeState::Bad | OutcomeState::Rejected => true,
+            OutcomeState::Silent | OutcomeState::NotPermitted => false,
+        });
+        answers.map(|(at, _)| *at).max()
     }
 
     /// Whether every check of the device has run and was good.
@@ -162,7 +174,7 @@ impl Latest {
 }
 
 /// The check whose outcomes count for the device as a whole: the most frequent one that asks it.
-fn primary(device: &Device) -> Option<&Check> {
+pub(super) fn primary(device: &Device) -> Option<&Check> {
     device.checks.iter().filter(|check| asks_the_device(check)).min_by_key(|check| check.every)
 }
 
@@ -173,16 +185,21 @@ fn asks_the_device(check: &Check) -> bool {
         | Kind::Http(_)
         | Kind::Tls { .. }
         | Kind::Ntp { .. }
-        | Kind::Snmp(_) => true,
+        | Kind::Snmp(_)
+        | Kind::Topology(_)
+        | Kind::Rtsp(_)
+        | Kind::Picture(_) => true,
         Kind::Host => false,
     }
 }
 
 /// Rejected credentials are believed at once: asking again could lock the account.
 fn rule(check: &Check, outcome: &Outcome) -> Rule {
-    let usual = |sees| Rule { confirm: check.confirm, clear: check.clear, sees };
+    let usual = |sees| Rule { confirm: check.confirm, clear: check.clear, flap: check.flap, sees };
     match outcome.state {
-        OutcomeState::Rejected => Rule { confirm: Confirm { bad: 1, of: 1 }, clear: 1, sees: Sees::AnAnswer },
+        OutcomeState::Rejected => {
+            Rule { confirm: Confirm { bad: 1, of: 1 }, clear: 1, ..usual(Sees::AnAnswer) }
+        }
         OutcomeState::Good | OutcomeState::Bad => usual(Sees::Everything),
         OutcomeState::Silent => usual(Sees::Silence),
         OutcomeState::NotPermitted => usual(Sees::Nothing),

@@ -45,7 +45,8 @@ impl Core {
     pub(super) fn wake_orders(&mut self, now: Timestamp) {
         let unfinished: Vec<String> =
             self.orders.seen.iter().filter(|(_, done)| !**done).map(|(id, _)| id.clone()).collect();
-        for id in unfinished {
+        // Where a port may be off, it ends when that is on.
+        for id in unfinished.into_iter().filter(|id| !self.remedies.is_port_off(id)).collect::<Vec<_>>() {
             self.answer(now, &id, Status::Failed, "the gateway restarted meanwhile; order it again");
         }
     }
@@ -97,6 +98,7 @@ impl Core {
                 self.watch(now, watch.seconds);
                 self.answer(now, &order.id, Status::Done, "");
             }
+            Some(Action::Remedy(remedy)) => self.begin_remedy(now, &order.id, &remedy),
             None => self.answer(
                 now,
                 &order.id,
@@ -123,7 +125,18 @@ impl Core {
         }
     }
 
-    fn answer(&mut self, now: Timestamp, id: &str, status: Status, error: &str) {
+    pub(super) fn answer(&mut self, now: Timestamp, id: &str, status: Status, error: &str) {
+        self.answer_with(now, id, status, error, String::new());
+    }
+
+    pub(super) fn answer_with(
+        &mut self,
+        now: Timestamp,
+        id: &str,
+        status: Status,
+        error: &str,
+        result_json: String,
+    ) {
         let is_final = match status {
             Status::Done | Status::Rejected | Status::Expired | Status::Failed => true,
             Status::Accepted | Status::Running | Status::Unspecified => false,
@@ -134,7 +147,7 @@ impl Core {
             command_id: id.to_owned(),
             status: status.into(),
             at_ms: now.as_millisecond(),
-            result_json: String::new(),
+            result_json,
             error: error.to_owned(),
         };
         self.record(now, RecordKind::CommandResult, result.encode_to_vec());

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use sitewarden_proto::id::{DeviceId, GatewayId};
 use sitewarden_proto::topic::Up;
+use sitewarden_proto::wire::DiskTrouble;
 
 use crate::config::Device;
 use crate::gather::Sample;
+use crate::remedy::{Entry, Job};
 use crate::session::Record;
 use crate::timeline::Clocks;
 use crate::verdict::Standing;
@@ -27,6 +29,8 @@ pub struct Setup {
     pub command_key: Vec<u8>,
     /// A random number for the epoch that becomes necessary if this queue turns out to be an old copy.
     pub spare_epoch: u64,
+    /// Remedies of one kind on one device within 24 hours, whatever the server asks.
+    pub remedies_a_day: u32,
     /// What the disk remembers.
     pub kept: Kept,
 }
@@ -54,6 +58,10 @@ pub struct Kept {
     pub failed: Option<u64>,
     /// Commands seen, and whether they were answered for good.
     pub commands: BTreeMap<String, bool>,
+    /// What the gateway has told by itself, or may have to.
+    pub alone: Option<String>,
+    /// Remedies of the last days.
+    pub remedies: BTreeMap<String, Entry>,
 }
 
 /// What is to be done, in this order.
@@ -65,6 +73,13 @@ pub enum Command {
         device: DeviceId,
         /// The check of that device.
         check: String,
+    },
+    /// Act on a device; what came of it comes back through [`super::Core::handle_remedy`].
+    Remedy {
+        /// The command that asked for it.
+        id: String,
+        /// What to do.
+        job: Job,
     },
     /// Commit this in one transaction, then call [`super::Core::handle_appended`].
     Append(Batch),
@@ -97,6 +112,8 @@ pub enum Command {
         /// Last number.
         to: u64,
     },
+    /// Page a person over the local channel; what came of it goes to [`super::Core::handle_told`].
+    Tell(Box<super::Tell>),
     /// The server told the time.
     Heard {
         /// True time minus the time line.
@@ -115,10 +132,14 @@ pub struct Batch {
     pub drop_samples: bool,
     /// The faults that stand, if that changed.
     pub standing: Option<Vec<Standing>>,
+    /// What the gateway has told by itself, or may have to, if that changed.
+    pub alone: Option<String>,
     /// The configuration, if that changed.
     pub config: Option<ConfigChange>,
     /// Commands seen, and whether they were answered for good.
     pub journal: Vec<(String, bool)>,
+    /// Remedies that began or went on.
+    pub remedies: Vec<Entry>,
     /// When.
     pub at_ms: i64,
     /// The clock of that time and of the samples.
@@ -129,8 +150,10 @@ impl Batch {
     pub(super) fn is_urgent(&self) -> bool {
         !self.records.is_empty()
             || self.standing.is_some()
+            || self.alone.is_some()
             || self.config.is_some()
             || !self.journal.is_empty()
+            || !self.remedies.is_empty()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -160,6 +183,8 @@ pub struct Size {
     pub dropped: u64,
     /// When the oldest record was written: its clock, and that clock's milliseconds.
     pub oldest: Option<(u32, i64)>,
+    /// What keeps the disk from taking anything.
+    pub trouble: DiskTrouble,
 }
 
 /// Counters that the Session reports and an operator can see.

@@ -11,8 +11,10 @@ use sitewarden_proto::topic::Up;
 use sitewarden_proto::wire::envelope::Body;
 use sitewarden_proto::wire::{Envelope, Event, Session as Birth, Transition};
 
+use super::judge::primary;
 use super::{Command, Core};
 use crate::clock::{from_ms, shifted};
+use crate::config::Device;
 use crate::gather::Sample;
 use crate::session::{Record, RecordKind};
 use crate::verdict::{Change, ChangeKind, Standing, Verdicts};
@@ -47,6 +49,7 @@ impl Core {
             dropped_records: self.stats.queue.dropped,
             clock_synchronised: !self.wall.is_guess,
             refused_packets: self.stats.refused_packets,
+            disk_trouble: self.stats.queue.trouble.into(),
         };
         envelope::encode_message(&birth, Codec::None).unwrap_or_default()
     }
@@ -110,14 +113,37 @@ impl Core {
             return;
         }
         for mut change in changes {
-            let parent = self.desired.find(&change.device).and_then(|d| d.parent.clone());
-            if let Some(parent) = parent.filter(|p| self.verdicts.stands(p, crate::model::UNREACHABLE)) {
-                change.evidence.insert("parent_unreachable".into(), parent.to_string().into());
+            if let Some(parent) = self.desired.find(&change.device).and_then(|d| d.parent.clone()) {
+                if self.verdicts.stands(&parent, crate::model::UNREACHABLE) {
+                    change.evidence.insert("parent_unreachable".into(), parent.to_string().into());
+                }
+                let (first_bad, answered) = (change.first_bad_at, self.judge.answered_at(&parent));
+                if change.kind == ChangeKind::Raised
+                    && let (Some(bad), Some(at)) = (first_bad, answered)
+                    && at >= bad
+                {
+                    // So nobody has to wait for what the parent may turn out to be.
+                    let after_ms = at.as_millisecond() - bad.as_millisecond();
+                    change.evidence.insert("parent_answered".into(), parent.to_string().into());
+                    change.evidence.insert("parent_answered_after_ms".into(), after_ms.into());
+                }
             }
             let event = event(&change);
             self.record(now, RecordKind::Event, event.encode_to_vec());
+            self.note_alone(&change, self.last_seq);
         }
         self.keep_standing();
+    }
+
+    /// A device has fallen silent. Is it the device, or what it hangs off? That is asked at once, too, so that the
+    /// cause is known as soon as the trouble is.
+    pub(super) fn ask_parent(&mut self, now: Timestamp, device: &Device) {
+        let parent = device.parent.as_ref().and_then(|parent| self.desired.find(parent));
+        if let Some(parent) = parent
+            && let Some(check) = primary(parent)
+        {
+            self.schedule.extra(now, &parent.id, &check.name);
+        }
     }
 
     /// The server will never read the records of a gap, and a fault may have begun or ended in them: it is told

@@ -5,8 +5,8 @@ use sitewarden_proto::envelope::{decode, decode_message, encode_message};
 use sitewarden_proto::wire::command::Action;
 use sitewarden_proto::wire::envelope::Body;
 use sitewarden_proto::wire::{
-    Command as Order, CommandResult, DesiredConfig, Event, ProbeNow, ReportedConfig, Session as Birth,
-    SignedCommand, WatchDevice, command_result, reported_config,
+    Command as Order, CommandResult, DesiredConfig, Event, ReportedConfig, Session as Birth, SignedCommand,
+    reported_config,
 };
 
 use std::collections::BTreeMap;
@@ -15,8 +15,10 @@ use super::*;
 use crate::config::parse_devices;
 use crate::gather::Sample;
 use crate::probe::Finding;
+use crate::remedy::{Entry, Job};
 use crate::verdict::Standing;
-use command_result::Status::{Accepted, Done, Failed, Rejected, Running};
+
+mod orders;
 
 const SITE: &str = r#"
 [[device]]
@@ -47,6 +49,8 @@ struct Bench {
     standing: Vec<Standing>,
     refused: Vec<(u64, u64)>,
     sent: Vec<Envelope>,
+    jobs: Vec<(String, Job)>,
+    remedies: BTreeMap<String, Entry>,
     acks: bool,
 }
 
@@ -58,6 +62,7 @@ fn setup(local: &str, kept: Kept) -> Setup {
         block: Duration::from_mins(5),
         command_key: key().1,
         spare_epoch: 99,
+        remedies_a_day: 2,
         kept,
     }
 }
@@ -87,6 +92,8 @@ impl Bench {
             standing: Vec::new(),
             refused: Vec::new(),
             sent: Vec::new(),
+            jobs: Vec::new(),
+            remedies: BTreeMap::new(),
             acks: true,
         }
     }
@@ -112,12 +119,14 @@ impl Bench {
                         values: vec![("rtt_ms".into(), 1.0)],
                         facts: BTreeMap::new(),
                         elapsed_ms: 1,
+                        view: None,
                     };
                     self.runs.push(key);
                     self.core.handle_outcome(self.now, &device, &check, outcome);
                 }
                 Command::Append(batch) => {
                     self.config.extend(batch.config);
+                    self.remedies.extend(batch.remedies.into_iter().map(|e| (e.id.clone(), e)));
                     if let Some(standing) = batch.standing {
                         self.standing = standing;
                     }
@@ -137,7 +146,9 @@ impl Bench {
                 }
                 Command::Send { bytes, .. } => self.receive(&decode(&bytes).unwrap()),
                 Command::Delete { upto } => self.queue.retain(|seq, _| *seq > upto),
+                Command::Remedy { id, job } => self.jobs.push((id, job)),
                 Command::NewEpoch { .. } | Command::Heard { .. } => {}
+                Command::Tell(_) => {}
                 Command::Refuse { from, to } => self.refused.push((from, to)),
             }
         }
@@ -184,8 +195,8 @@ impl Bench {
 
     fn config(&mut self, version: u64, text: &str) {
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-        let config =
-            DesiredConfig { version, sha256: digest.as_ref().to_vec(), body: text.as_bytes().to_vec() };
+        let (sha256, body) = (digest.as_ref().to_vec(), text.as_bytes().to_vec());
+        let config = DesiredConfig { version, sha256, body, ..DesiredConfig::default() };
         self.hear(Down::DesiredConfig, &config);
         self.settle();
     }
@@ -383,37 +394,6 @@ fn a_configuration_that_ended_the_agent_is_reported_and_not_tried_again() {
     assert_eq!((bench.reports[0].version, bench.reports[0].status()), (3, reported_config::Status::Reverted));
     bench.config(3, "[[device]]\nid = \"new-1\"\naddress = \"h\"\ncheck = [{ kind = \"icmp\" }]\n");
     assert_eq!((bench.core.config_version(), bench.core.devices().len()), (0, 2));
-}
-
-#[test]
-fn a_command_acts_once() {
-    let mut bench = Bench::new();
-    bench.fast_forward(60);
-    let runs = bench.runs.len();
-    let probe = Action::ProbeNow(ProbeNow { device_id: "cam-3".into() });
-    bench.order("01-a", probe.clone());
-    bench.order("01-a", probe);
-    bench.fast_forward(2);
-    let statuses: Vec<_> = bench.results.iter().map(CommandResult::status).collect();
-    assert_eq!(statuses, [Accepted, Running, Done]);
-    assert!(bench.runs[runs..].contains(&"cam-3/tls".to_owned()), "the hourly check ran at once");
-    bench.results.clear();
-    bench.order("01-b", Action::ProbeNow(ProbeNow { device_id: "none".into() }));
-    bench.order("01-c", Action::Watch(WatchDevice { device_id: String::new(), seconds: 60 }));
-    let statuses: Vec<_> = bench.results.iter().map(CommandResult::status).collect();
-    assert_eq!(statuses, [Accepted, Rejected, Accepted, Done]);
-    let before = bench.blocks;
-    bench.fast_forward(30);
-    assert!(bench.blocks >= before + 3, "samples come at once while somebody watches");
-
-    let commands = BTreeMap::from([("01-x".to_owned(), false), ("01-y".to_owned(), true)]);
-    let mut bench = Bench::with(SITE, Kept { epoch: 7, tail: 1, commands, ..Kept::default() });
-    bench.core.handle_connected(bench.now, 1);
-    bench.settle();
-    assert_eq!(
-        bench.results.iter().map(|r| (r.command_id.as_str(), r.status())).collect::<Vec<_>>(),
-        [("01-x", Failed)]
-    );
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use super::decode::Frame;
 
 /// Side of the small picture of the scene.
-const SCENE: usize = 32;
+pub(super) const SCENE: usize = 32;
 /// Every so many pixels, each way, are kept to see whether the next picture differs.
 const KEEP_EVERY: usize = 4;
 /// Part of the height, at the top and at the bottom, where cameras write the time.

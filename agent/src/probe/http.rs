@@ -7,12 +7,12 @@
 
 use std::time::Duration;
 
-use digest_auth::{Algorithm, AlgorithmType, AuthContext, WwwAuthenticateHeader};
 use reqwest::header::{AUTHORIZATION, HeaderMap, SERVER, WWW_AUTHENTICATE};
 use reqwest::{Client, Response, StatusCode, redirect, tls::TlsInfo};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::digest::Challenge;
 use super::tls::{Certificate, Tls, is_obsolete};
 use super::{Failure, OutcomeState, Reading, clip, resolve};
 use crate::config::{self, HttpAuth};
@@ -31,6 +31,11 @@ pub(crate) struct Http {
 }
 
 impl Http {
+    /// The client itself: no redirects, no proxy, no verification of certificates.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     pub(crate) fn new(tls: &Tls) -> anyhow::Result<Self> {
         let client = Client::builder()
             .tls_backend_preconfigured((*tls.config).clone())
@@ -87,12 +92,12 @@ pub(crate) async fn read(address: &str, asked: &config::Http, http: &Http) -> Re
 }
 
 /// How a device answered, credentials considered.
-enum Answer {
+pub(super) enum Answer {
     Page(Response),
     Refused { response: Response, text: &'static str },
 }
 
-async fn ask(url: &str, asked: &config::Http, http: &Http) -> reqwest::Result<Answer> {
+pub(super) async fn ask(url: &str, asked: &config::Http, http: &Http) -> reqwest::Result<Answer> {
     let get = || http.client.get(url);
     let mut response = match &asked.auth {
         HttpAuth::None | HttpAuth::Digest { .. } => get().send().await?,
@@ -124,20 +129,19 @@ async fn ask(url: &str, asked: &config::Http, http: &Http) -> reqwest::Result<An
             let text = "the device offers no Digest sign-in; does it want Basic?";
             return Ok(Answer::Refused { response, text });
         };
-        if answered > 0 && !challenge.stale {
+        if answered > 0 && !challenge.is_stale() {
             return Ok(Answer::Refused {
                 response,
                 text: "the device does not accept the user or the password",
             });
         }
-        let secrets = AuthContext::new(user, password, asked.path.as_str());
-        let Ok(authorization) = challenge.respond(&secrets) else {
+        let Some(authorization) = challenge.answer(user, password, "GET", &asked.path) else {
             return Ok(Answer::Refused {
                 response,
                 text: "the device's Digest challenge cannot be answered",
             });
         };
-        response = get().header(AUTHORIZATION, authorization.to_header_string()).send().await?;
+        response = get().header(AUTHORIZATION, authorization).send().await?;
         if !unauthorized(&response) {
             return Ok(Answer::Page(response));
         }
@@ -145,23 +149,9 @@ async fn ask(url: &str, asked: &config::Http, http: &Http) -> reqwest::Result<An
     Ok(Answer::Refused { response, text: "the device does not accept the user or the password" })
 }
 
-/// The strongest Digest challenge among those offered, in one header line or in several.
-fn digest_challenge(headers: &HeaderMap) -> Option<WwwAuthenticateHeader> {
-    headers
-        .get_all(WWW_AUTHENTICATE)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .filter(|header| header.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("digest ")))
-        .filter_map(|header| WwwAuthenticateHeader::parse(&header[7..]).ok())
-        .max_by_key(|challenge| strength(challenge.algorithm))
-}
-
-fn strength(algorithm: Algorithm) -> u8 {
-    match algorithm.algo {
-        AlgorithmType::MD5 => 0,
-        AlgorithmType::SHA2_256 => 1,
-        AlgorithmType::SHA2_512_256 => 2,
-    }
+/// The strongest Digest challenge of an answer.
+pub(crate) fn digest_challenge(headers: &HeaderMap) -> Option<Challenge> {
+    Challenge::strongest(headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|header| header.to_str().ok()))
 }
 
 /// Looks for the expected text within the first [`MAX_BODY`] bytes of a page.
@@ -208,7 +198,7 @@ fn facts(mut reading: Reading, response: &Response) -> Reading {
 }
 
 /// Names what went wrong before there was a status to judge.
-fn unanswered(error: &reqwest::Error, target: std::net::SocketAddr) -> Reading {
+pub(super) fn unanswered(error: &reqwest::Error, target: std::net::SocketAddr) -> Reading {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut io = None;
     let mut last = error.to_string();
@@ -242,7 +232,7 @@ fn failed_tls(error: &rustls::Error, target: std::net::SocketAddr) -> Reading {
     Reading::good().fault(OutcomeState::Bad, "http_silent", &text, words)
 }
 
-fn url(address: &str, asked: &config::Http) -> String {
+pub(super) fn url(address: &str, asked: &config::Http) -> String {
     let scheme = if asked.tls { "https" } else { "http" };
     let host = if address.contains(':') && !address.starts_with('[') {
         format!("[{address}]")
@@ -250,34 +240,4 @@ fn url(address: &str, asked: &config::Http) -> String {
         address.to_owned()
     };
     format!("{scheme}://{host}:{}{}", asked.port, asked.path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use reqwest::header::HeaderValue;
-
-    fn offered(lines: &[&'static str]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(line));
-        }
-        headers
-    }
-
-    #[test]
-    fn the_strongest_challenge_is_answered() {
-        let challenge = digest_challenge(&offered(&[
-            r#"Basic realm="camera""#,
-            r#"Digest realm="camera", nonce="a", qop="auth", algorithm=MD5"#,
-            r#"digest realm="camera", nonce="b", qop="auth", algorithm=SHA-256"#,
-        ]));
-        assert_eq!(challenge.unwrap().nonce, "b");
-    }
-
-    #[test]
-    fn no_digest_offered_is_no_challenge() {
-        assert!(digest_challenge(&offered(&[r#"Basic realm="camera""#])).is_none());
-        assert!(digest_challenge(&offered(&[])).is_none());
-    }
 }

@@ -118,7 +118,61 @@ impl Sessions {
     }
 }
 
-type Session = Client<UdpHandle>;
+pub(crate) type Session = Client<UdpHandle>;
+
+/// Why somebody who does more than read came to nothing.
+pub(crate) struct Denied {
+    /// The device knows us and says no, or does not know us: asking again would change nothing.
+    pub unauthorized: bool,
+    /// What happened, as a sentence.
+    pub text: String,
+}
+
+/// A session for a remedy: two tries of `wait` each.
+pub(crate) async fn open(
+    address: &str,
+    port: u16,
+    security: &Security,
+    wait: Duration,
+    sessions: &Sessions,
+) -> Result<(Session, SocketAddr), Denied> {
+    let denied = |text: String| Denied { unauthorized: false, text };
+    let target = resolve(address, port).await.map_err(|failure| denied(failure.text))?;
+    let auth = credentials(security, sessions)
+        .map_err(|error| denied(format!("the SNMP password cannot be used: {error}")))?;
+    match sessions.client(target, auth, wait, 2).await {
+        Ok(session) => Ok((session, target)),
+        Err(error) => {
+            sessions.engines.remove(&target);
+            Err(deny(&error, security, target))
+        }
+    }
+}
+
+/// Puts a refusal into words.
+pub(crate) fn deny(error: &Error, security: &Security, target: SocketAddr) -> Denied {
+    if let Error::Snmp { status, .. } = error.exchange_source() {
+        let unauthorized = matches!(
+            status,
+            ErrorStatus::NoAccess
+                | ErrorStatus::AuthorizationError
+                | ErrorStatus::NotWritable
+                | ErrorStatus::ReadOnly
+        );
+        let text = if unauthorized {
+            format!("{target} does not let this login write: {status}")
+        } else {
+            format!("{target} refuses: {status}")
+        };
+        return Denied { unauthorized, text };
+    }
+    let reading = report::refusal(error, security, target);
+    let text = reading.faults.first().and_then(|fault| fault.evidence.get("text")?.as_str());
+    Denied {
+        unauthorized: reading.state == OutcomeState::Rejected,
+        text: text.unwrap_or("the device gave no answer that can be read").to_owned(),
+    }
+}
 
 /// Gets what the check names and walks what it names; with nothing named, the system group and the ports.
 ///

@@ -1,7 +1,9 @@
 //! The same queue without a disk, and the ways of records between the two.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
+use sitewarden_proto::wire::DiskTrouble;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 
@@ -15,6 +17,8 @@ use crate::session::Record;
 /// it now: PERM, BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN, AUTH.
 const REFUSALS: [i32; 8] = [3, 5, 6, 8, 10, 13, 14, 23];
 
+const READ_ONLY: i32 = 8;
+const FULL: i32 = 13;
 /// Extended codes among them that mean damage after all: a file that is cut short, a damaged file system.
 const DAMAGE: [i32; 2] = [522, 8458];
 /// Starts of the agent that a configuration on trial may see.
@@ -31,6 +35,26 @@ pub fn takes_nothing(error: &anyhow::Error) -> bool {
         Some(sqlx::Error::Io(_)) => true,
         Some(_) | None => cause.is::<std::io::Error>(),
     })
+}
+
+/// Why it takes nothing.
+pub fn trouble_of(error: &anyhow::Error) -> DiskTrouble {
+    let by_cause = |cause: &(dyn std::error::Error + 'static)| {
+        let code = match cause.downcast_ref::<sqlx::Error>() {
+            Some(sqlx::Error::Database(error)) => error.code()?.parse::<i32>().ok()? & 0xff,
+            _ => match cause.downcast_ref::<std::io::Error>()?.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FULL,
+                ErrorKind::ReadOnlyFilesystem => READ_ONLY,
+                _ => return None,
+            },
+        };
+        match code {
+            FULL => Some(DiskTrouble::Full),
+            READ_ONLY => Some(DiskTrouble::ReadOnly),
+            _ => None,
+        }
+    };
+    error.chain().find_map(by_cause).unwrap_or(DiskTrouble::Failing)
 }
 
 impl Spool {

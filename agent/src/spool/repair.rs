@@ -12,6 +12,7 @@ use super::Spool;
 use super::clocks::{self, Stored};
 use crate::config::Queue;
 use crate::core::Batch;
+use crate::remedy::Entry;
 use crate::seal::Seal;
 use crate::session::{Record, RecordKind};
 
@@ -20,7 +21,7 @@ const KEEP: usize = 2;
 
 pub(super) async fn replace(path: &Path, seal: Seal, bounds: Queue, now: Timestamp) -> anyhow::Result<Spool> {
     let aside = put_aside(path, now)?;
-    let (mut records, lines) = salvage(&aside).await;
+    let (mut records, lines, remedies) = salvage(&aside).await;
     let db = Spool::open_sound(path).await?;
     let mut spool = Spool::begin(path, db, seal, bounds).await?;
     spool.take_lines(&lines).await?;
@@ -37,7 +38,7 @@ pub(super) async fn replace(path: &Path, seal: Seal, bounds: Queue, now: Timesta
     for (index, record) in records.iter_mut().enumerate() {
         (record.seq, record.last) = (index as u64 + 1, index as u64 + 1);
     }
-    spool.append(&Batch { records, at_ms: now.as_millisecond(), ..Batch::default() }).await?;
+    spool.append(&Batch { records, remedies, at_ms: now.as_millisecond(), ..Batch::default() }).await?;
     Ok(spool)
 }
 
@@ -74,12 +75,16 @@ fn put_aside(path: &Path, now: Timestamp) -> anyhow::Result<PathBuf> {
     Ok(aside)
 }
 
-/// Every record up to the first that cannot be read; gaps of the old numbering are left out.
-async fn salvage(aside: &Path) -> (Vec<Record>, Vec<Stored>) {
+/// Every record up to the first that cannot be read; gaps of the old numbering are left out. With them what is known
+/// of remedies, because a port may be off.
+async fn salvage(aside: &Path) -> (Vec<Record>, Vec<Stored>, Vec<Entry>) {
     use futures_util::TryStreamExt;
     let mut records = Vec::new();
-    let Ok(mut db) = Spool::connect(aside).await else { return (records, Vec::new()) };
+    let Ok(mut db) = Spool::connect(aside).await else {
+        return (records, Vec::new(), Vec::new());
+    };
     let lines = clocks::read(&mut db).await.unwrap_or_default();
+    let remedies = super::remedies::read(&mut db).await.unwrap_or_default();
     let mut rows = sqlx::query("SELECT seq, last, kind, at_ms, clock, bytes, sum FROM record ORDER BY seq")
         .fetch(&mut db);
     while let Ok(Some(row)) = rows.try_next().await {
@@ -91,5 +96,5 @@ async fn salvage(aside: &Path) -> (Vec<Record>, Vec<Stored>) {
         }
     }
     drop(rows);
-    (records, lines)
+    (records, lines, remedies.into_values().collect())
 }

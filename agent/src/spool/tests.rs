@@ -48,8 +48,10 @@ async fn what_is_committed_is_there_after_a_kill() {
         records: (1..=5).map(|seq| record(seq, RecordKind::Event, 10)).collect(),
         samples: vec![sample.clone()],
         standing: Some(vec![standing.clone()]),
+        alone: Some("[]".into()),
         config: Some(ConfigChange::Trial(4, "password = \"hunter2\"".into())),
         journal: vec![("c1".into(), false)],
+        remedies: Vec::new(),
         drop_samples: false,
         at_ms: NOW_MS,
         clock: 1,
@@ -63,7 +65,7 @@ async fn what_is_committed_is_there_after_a_kill() {
     assert_eq!((kept.samples, kept.standing), (vec![(1, sample)], vec![standing]));
     assert_eq!(kept.trial, Some((4, "password = \"hunter2\"".into())));
     assert_eq!(kept.commands.get("c1"), Some(&false));
-    assert_eq!(spool.size(), Size { records: 3, bytes: 30, dropped: 0, oldest: Some((1, NOW_MS)) });
+    assert_eq!(spool.size(), Size { records: 3, bytes: 30, oldest: Some((1, NOW_MS)), ..Size::default() });
     spool
         .append(&Batch { config: Some(ConfigChange::Confirm), drop_samples: true, ..batch(vec![]) })
         .await

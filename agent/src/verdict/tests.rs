@@ -6,7 +6,7 @@ use super::*;
 use crate::clock::from_ms;
 use crate::config::parse_device;
 
-const RULE: Rule = Rule { confirm: Confirm { bad: 2, of: 3 }, clear: 2, sees: Sees::Everything };
+const RULE: Rule = Rule { confirm: Confirm { bad: 2, of: 3 }, clear: 2, flap: 4, sees: Sees::Everything };
 
 fn code() -> FaultCode {
     "port_closed".parse().unwrap()
@@ -19,11 +19,18 @@ fn device() -> DeviceId {
 struct Bench {
     verdicts: Verdicts,
     second: i64,
+    rule: Rule,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self { verdicts: Verdicts::default(), second: 1_000 }
+        Self { verdicts: Verdicts::default(), second: 1_000, rule: RULE }
+    }
+
+    /// Feeds outcomes to a rule of this many raises.
+    fn feed_at(&mut self, flap: u8, outcomes: &str) -> String {
+        self.rule.flap = flap;
+        self.feed("tcp", outcomes)
     }
 
     /// Feeds outcomes ten seconds apart, `x` bad and `.` good, and writes what came of each:
@@ -33,7 +40,8 @@ impl Bench {
         for outcome in outcomes.chars() {
             self.second += 10;
             let bad: Vec<_> = if outcome == 'x' { vec![(code(), Evidence::new())] } else { Vec::new() };
-            let changes = self.verdicts.observe(from_ms(self.second * 1000), &device(), check, RULE, &bad);
+            let changes =
+                self.verdicts.observe(from_ms(self.second * 1000), &device(), check, self.rule, &bad);
             if changes.is_empty() {
                 said.push('-');
             }
@@ -100,6 +108,16 @@ fn a_fault_that_comes_and_goes_flaps_until_it_keeps_still() {
     );
     assert_eq!(bench.verdicts.next_due(), None);
     assert!(bench.verdicts.devices[&device()].codes.is_empty());
+}
+
+#[test]
+fn how_often_is_too_often_is_said_by_the_check() {
+    let thrice = "xx..xx..xx..";
+    assert_eq!(Bench::new().feed_at(2, thrice), "-R-C-RF-C-R-C");
+    assert_eq!(Bench::new().feed_at(5, &thrice.repeat(2)), "-R-C-R-C-R-C-R-C-RF-C-R-C");
+    let mut bench = Bench::new();
+    assert!(!bench.feed_at(0, &thrice.repeat(60)).contains('F'));
+    assert!(bench.verdicts.devices[&device()].codes[&code()].raises.len() <= usize::from(FLAP_MAX));
 }
 
 #[test]

@@ -85,6 +85,7 @@ fn one_of_each() -> Vec<(&'static str, Envelope)> {
                         name: "cam".into(),
                         class: "camera".into(),
                     }],
+                    switches: Vec::new(),
                 }),
             ),
         ),
@@ -121,11 +122,31 @@ fn golden_bytes_never_change() {
     };
     let signed = SignedCommand { signed: command.encode_to_vec(), signature: vec![1; 4] };
     add("command", encode_message(&signed, Codec::None));
-    let config = DesiredConfig { version: 3, sha256: vec![2; 4], body: b"[[device]]".to_vec() };
+    let config = DesiredConfig {
+        version: 3,
+        sha256: vec![2; 4],
+        body: b"[[device]]".to_vec(),
+        ..DesiredConfig::default()
+    };
     add("desired_config", encode_message(&config, Codec::None));
+    let groups = crate::metrics::pack(&[
+        series("019c0a01-2b3c-7d4e-8f50-0123456789ab", &[(0, 1.25), (60_000, 1.5)]),
+        series("cam-3", &[(0, 1.0)]),
+    ]);
+    add("metrics_in_groups", encode(&envelope(1, Body::Metrics(groups.unwrap())), Codec::None));
 
     let lines: Vec<String> = made.iter().map(|(name, bytes)| format!("{name} {}", hex(bytes))).collect();
     assert_eq!(lines.join("\n"), golden.trim_end());
+}
+
+fn series(device: &str, points: &[(i64, f64)]) -> crate::metrics::Series {
+    let points = points.iter().map(|(after_ms, value)| (1_790_000_000_000 + after_ms, *value));
+    crate::metrics::Series {
+        device: device.into(),
+        check: "icmp".into(),
+        metric: "rtt_ms".into(),
+        points: points.collect(),
+    }
 }
 
 fn session() -> Session {
@@ -152,7 +173,7 @@ fn session() -> Session {
 #[test]
 fn every_kind_survives_both_codecs() {
     for (name, envelope) in one_of_each() {
-        for codec in [Codec::None, Codec::Zstd] {
+        for codec in [Codec::None, Codec::Zstd, Codec::ZstdSmall] {
             let packet = encode(&envelope, codec).unwrap();
             assert_eq!(decode(&packet).unwrap(), envelope, "{name}");
         }

@@ -18,7 +18,7 @@ use super::Line;
 use crate::db::{Conn, Engine};
 
 /// Every table of the schema but `login_session` (a restore signs nobody in), parents before children.
-pub(super) const TABLES: [&str; 25] = [
+pub(super) const TABLES: &[&str] = &[
     "customer",
     "site",
     "account",
@@ -30,6 +30,9 @@ pub(super) const TABLES: [&str; 25] = [
     "enrol_token",
     "command",
     "device",
+    "device_parent",
+    "gateway_parent",
+    "maintenance",
     "device_fault",
     "device_event",
     "device_state",
@@ -40,10 +43,56 @@ pub(super) const TABLES: [&str; 25] = [
     "incident",
     "ticket",
     "ticket_event",
+    "ticket_hold",
+    "contract",
+    "contract_version",
+    "contract_site",
+    "contract_record",
+    "contract_term",
+    "clock",
+    "clock_notice",
+    "visit",
+    "visit_member",
+    "visit_event",
+    "visit_code",
+    "site_tag",
+    "team",
+    "team_member",
+    "team_serves",
+    "rota",
+    "rota_version",
+    "rota_swap",
+    "rota_override",
+    "rota_feed",
+    "duty_call",
+    "duty_fact",
+    "duty_handover",
+    "duty_terms",
+    "duty_statement",
+    "escalation_plan",
+    "escalation_person",
+    "escalation",
+    "account_skill",
+    "account_home",
+    "pager_finding",
+    "heartbeat",
+    "peer",
     "page",
     "page_attempt",
+    "remedy_site",
+    "remedy_rule",
+    "remedy_consent",
+    "remedy",
+    "port_seen",
+    "port_recorded",
+    "switch_view",
+    "parent_proposal",
     "counter",
     "setting",
+    "provider",
+    "outlet",
+    "outlet_ticket",
+    "local_page",
 ];
 /// A column that names a row of its own table, which may come later.
 const OWN_PARENT: (&str, &str) = ("device", "parent_id");
@@ -78,7 +127,7 @@ pub(super) async fn first_filled(conn: &mut Conn) -> sqlx::Result<Option<&'stati
     for table in TABLES {
         let query = AssertSqlSafe(format!("SELECT 1 FROM {table} LIMIT 1"));
         if sqlx::query(query).fetch_optional(&mut *conn).await?.is_some() {
-            return Ok(Some(table));
+            return Ok(Some(*table));
         }
     }
     Ok(None)

@@ -164,6 +164,9 @@ impl Standing {
     }
 }
 
+/// What a list of standings amounts to; it changes whenever the list does.
+pub type Mark = (i64, i64, i64);
+
 /// Connected gateways. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Registry(Arc<Inner>);
@@ -171,6 +174,8 @@ pub struct Registry(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     standings: RwLock<HashMap<GatewayId, Standing>>,
+    /// Of the rows that `standings` was last read from.
+    mark: Mutex<Option<Mark>>,
     seats: RwLock<HashMap<GatewayId, Arc<Seat>>>,
     counters: Vec<AtomicU64>,
     /// Of gateways that have a standing, so there are no more than the database knows.
@@ -207,6 +212,7 @@ impl Registry {
     pub fn new() -> Self {
         Self(Arc::new(Inner {
             standings: RwLock::default(),
+            mark: Mutex::default(),
             seats: RwLock::default(),
             counters: Refusal::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             conducts: RwLock::default(),
@@ -257,8 +263,19 @@ impl Registry {
         read(&self.0.seats).keys().cloned().collect()
     }
 
+    /// Whether the list of who may connect was read from rows with this mark. If so, connections of those who may not
+    /// any more end all the same: one may have begun while the list was replaced.
+    pub fn knows_standings(&self, mark: Mark) -> bool {
+        let knows = *lock(&self.0.mark) == Some(mark);
+        if knows {
+            self.sweep();
+        }
+        knows
+    }
+
     /// Replaces the list of who may connect, and ends connections of those who may not any more.
-    pub fn replace_standings(&self, standings: Vec<(GatewayId, Standing)>) {
+    pub fn replace_standings(&self, standings: Vec<(GatewayId, Standing)>, mark: Mark) {
+        *lock(&self.0.mark) = Some(mark);
         let fresh: HashMap<_, _> = standings.into_iter().collect();
         write(&self.0.conducts).retain(|gateway, _| fresh.contains_key(gateway));
         *write(&self.0.standings) = fresh;

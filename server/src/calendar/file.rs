@@ -131,7 +131,8 @@ fn overrides(days: Vec<Day>) -> Result<BTreeMap<Date, Override>, String> {
     Ok(overrides)
 }
 
-fn spans(key: &str, texts: &[String]) -> Result<Vec<Span>, String> {
+/// Reads spans of a day, each as `08:30-18:00`; the error names `key` and the text.
+pub fn spans(key: &str, texts: &[String]) -> Result<Vec<Span>, String> {
     texts.iter().map(|text| span(text).ok_or_else(|| complaint(key, text))).collect()
 }
 
@@ -140,7 +141,7 @@ fn complaint(key: &str, text: &str) -> String {
 }
 
 /// `08:30-18:00`; with seconds where they are given.
-fn span(text: &str) -> Option<Span> {
+pub(crate) fn span(text: &str) -> Option<Span> {
     let (from, to) = text.split_once('-')?;
     Some(Span { from_s: second(from.trim())?, to_s: second(to.trim())? })
 }

@@ -61,32 +61,53 @@ impl Line {
     pub(super) fn sum(&self, at: i64) -> i64 {
         let (day, second) = (at.div_euclid(DAY_S), at.rem_euclid(DAY_S));
         let weeks = day.div_euclid(WEEK_DAYS) * self.week_s() + self.before[weekday(day)];
-        let next = self.odd.partition_point(|odd| odd.day < day);
-        let more = next.checked_sub(1).map_or(0, |last| self.odd[last].more_after);
-        let spans = match self.odd.get(next) {
-            Some(odd) if odd.day == day => {
-                debug_assert_eq!(odd.more_before, more);
-                &odd.spans
-            }
-            Some(_) | None => &self.week[weekday(day)],
-        };
+        let (spans, more) = self.day(day);
         let today: i64 = spans.iter().map(|span| (second.min(span.to_s) - span.from_s).max(0)).sum();
         weeks + more + today
     }
 
-    /// The first second of `from..=to` before which `wanted` working seconds of the line lie; `to` must be late
-    /// enough.
+    /// The first second of `from..=to` before which `wanted` working seconds of the line lie, more than before
+    /// `from`; `to` must be late enough. The day is found by doubling, since most of what is asked for lies near.
     pub(super) fn find(&self, wanted: i64, from: i64, to: i64) -> i64 {
-        let (mut low, mut high) = (from, to);
+        let is_over = |day: i64| self.sum((day + 1) * DAY_S) >= wanted;
+        let (first, last) = (from.div_euclid(DAY_S), to.div_euclid(DAY_S));
+        let (mut low, mut high, mut step) = (first, first, 1);
+        while high < last && !is_over(high) {
+            low = high + 1;
+            high = (high + step).min(last);
+            step *= 2;
+        }
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.sum(middle) >= wanted {
+            if is_over(middle) {
                 high = middle;
             } else {
                 low = middle + 1;
             }
         }
-        low
+        let midnight = low * DAY_S;
+        let mut left = wanted - self.sum(midnight);
+        for span in self.day(low).0 {
+            let length = span.to_s - span.from_s;
+            if left <= length {
+                return (midnight + span.from_s + left).clamp(from, to);
+            }
+            left -= length;
+        }
+        to
+    }
+
+    /// What is worked on a day, and how many seconds more than their weekdays the odd days before it work.
+    fn day(&self, day: i64) -> (&[Span], i64) {
+        let next = self.odd.partition_point(|odd| odd.day < day);
+        let more = next.checked_sub(1).map_or(0, |last| self.odd[last].more_after);
+        match self.odd.get(next) {
+            Some(odd) if odd.day == day => {
+                debug_assert_eq!(odd.more_before, more);
+                (&odd.spans, more)
+            }
+            Some(_) | None => (&self.week[weekday(day)], more),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use sitewarden_proto::id::{DeviceId, GatewayId};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use super::store::{self, Fields, Filter, Row};
-use super::{CLASSES, effect_of, parse_checks};
+use super::{CLASSES, confirm_ms, effect_of, parse_checks};
 use crate::app::{App, Touched};
 use crate::audit::{self, Entry};
 use crate::db::Conn;
@@ -22,7 +22,11 @@ use crate::router::{Items, Routes};
 use crate::user::{Act, Viewer};
 use crate::{gateway, incident};
 
+pub mod parent;
 mod record;
+pub mod topology;
+
+pub use parent::{NewParent, Parent};
 
 /// A check of a device, without its settings, which may hold a password.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -84,7 +88,10 @@ pub struct Device {
     pub site_name: String,
     pub site_name_zh: String,
     pub zone: String,
+    /// The first parent for reach.
     pub parent_id: Option<String>,
+    /// What it hangs off; only for a single device.
+    pub parents: Vec<Parent>,
     pub name: String,
     pub class: String,
     pub address: String,
@@ -119,7 +126,10 @@ pub struct NewDevice {
     pub serial: String,
     #[serde(default)]
     pub firmware: String,
+    /// A parent for reach; `parents` says more.
     pub parent_id: Option<String>,
+    /// What it hangs off, for reach and for power.
+    pub parents: Option<Vec<NewParent>>,
     /// TOML: `[[check]]` tables.
     pub checks: String,
 }
@@ -136,8 +146,10 @@ pub struct DeviceChange {
     pub model: Option<String>,
     pub serial: Option<String>,
     pub firmware: Option<String>,
-    /// Another parent; the empty string for none.
+    /// Another parent for reach in place of all; the empty string for none. `parents` says more.
     pub parent_id: Option<String>,
+    /// What it hangs off from now on, for reach and for power.
+    pub parents: Option<Vec<NewParent>>,
     /// TOML: `[[check]]` tables.
     pub checks: Option<String>,
     pub enabled: Option<bool>,
@@ -174,11 +186,25 @@ pub fn routes() -> Routes {
         .get("/api/v1/devices/{id}/events", Act::SeeDevices, record::events)
         .get("/api/v1/devices/{id}/states", Act::SeeDevices, record::states)
         .get("/api/v1/devices/{id}/history", Act::SeeDevices, record::history)
+        .get("/api/v1/gateways/{id}/parents", Act::SeeGateways, parent::of_gateway)
+        .put("/api/v1/gateways/{id}/parents", Act::EditDevices, parent::set_gateway)
 }
 
 /// The routes' description.
 #[derive(OpenApi)]
-#[openapi(paths(list, create, get, change, remove, probe, record::events, record::states, record::history))]
+#[openapi(paths(
+    list,
+    create,
+    get,
+    change,
+    remove,
+    probe,
+    record::events,
+    record::states,
+    record::history,
+    parent::of_gateway,
+    parent::set_gateway
+))]
 pub struct Doc;
 
 impl From<Row> for Device {
@@ -192,6 +218,7 @@ impl From<Row> for Device {
             site_name_zh: row.site_name_zh,
             zone: row.zone,
             parent_id: row.parent_id,
+            parents: Vec::new(),
             name: row.name,
             class: row.class,
             address: row.address,
@@ -254,8 +281,10 @@ async fn whole(conn: &mut Conn, viewer: &Viewer, id: &str) -> Result<Device, Api
     let own = (row.id.clone(), row.name.clone(), row.state.clone());
     chain.push(Link { kind: "device".into(), id: own.0, name: own.1, state: own.2 });
     let faults = store::list_faults(conn, &row.id).await?;
+    let parents = store::parent::list(conn, store::parent::Child::Device(&row.id)).await?;
     Ok(Device {
         chain,
+        parents: parents.into_iter().map(Parent::from).collect(),
         faults: faults
             .into_iter()
             .map(|fault| StandingFault {
@@ -285,8 +314,9 @@ async fn create(
     Json(new): Json<NewDevice>,
 ) -> Result<(StatusCode, Json<Device>), ApiError> {
     let (checks, check_list) = checks(&app, &new.checks)?;
+    let links = parent::read(new.parents, new.parent_id)?.unwrap_or_default();
     let fields = Fields {
-        parent_id: new.parent_id.filter(|id| !id.is_empty()),
+        confirm_ms: confirm_ms(&new.checks),
         name: line("name", &new.name, 1..=120)?,
         class: class(&new.class)?,
         address: line("address", &new.address, 1..=255)?,
@@ -305,8 +335,9 @@ async fn create(
         .ok_or_else(|| ApiError::not_found("gateway", &new.gateway_id))?;
     let gateway_id = gateway_name(&gateway.id)?;
     let id = DeviceId::try_from(uuid_v7(now)).map_err(anyhow::Error::from)?;
-    parent(&mut tx, &viewer, id.as_str(), &gateway.id, fields.parent_id.as_deref()).await?;
+    parent::allow(&mut tx, &viewer, id.as_str(), &gateway.id, &links).await?;
     store::insert(&mut tx, &id, &gateway.id, &gateway.site_id, &fields, now).await?;
+    parent::record(&mut tx, id.as_str(), &gateway.site_id, &links).await?;
     gateway::store::bump_config(&mut tx, &gateway_id).await?;
     let entry = Entry::by(&viewer, now, "device.create", id.as_str(), json!({ "name": fields.name }));
     audit::store::insert(&mut tx, &entry).await?;
@@ -332,12 +363,17 @@ async fn change(
         Some(text) => checks(&app, text)?,
         None => (store::checks(&mut tx, &id).await?, row.check_list),
     };
+    let confirm = match &change.checks {
+        Some(text) => confirm_ms(text),
+        None => store::parent::confirm_ms(&mut tx, &id).await?,
+    };
+    let links = parent::read(change.parents, change.parent_id)?;
     let text = |field, new: Option<String>, old: String, length| match new {
         Some(new) => line(field, &new, length),
         None => Ok(old),
     };
     let fields = Fields {
-        parent_id: change.parent_id.map_or(row.parent_id, |id| (!id.is_empty()).then_some(id)),
+        confirm_ms: confirm,
         name: text("name", change.name, row.name, 1..=120)?,
         class: change.class.as_deref().map_or(Ok(row.class), class)?,
         address: text("address", change.address, row.address, 1..=255)?,
@@ -349,8 +385,11 @@ async fn change(
         check_list,
         enabled: change.enabled.unwrap_or(row.enabled == 1),
     };
-    parent(&mut tx, &viewer, &id, &row.gateway_id, fields.parent_id.as_deref()).await?;
     store::update(&mut tx, &id, &fields).await?;
+    if let Some(links) = links {
+        parent::allow(&mut tx, &viewer, &id, &row.gateway_id, &links).await?;
+        parent::record(&mut tx, &id, &row.site_id, &links).await?;
+    }
     let gateway = gateway_name(&row.gateway_id)?;
     if fields.enabled != (row.enabled == 1) {
         let sender = gateway::store::replay::find_sender(&mut tx, &gateway).await?;
@@ -380,6 +419,7 @@ async fn remove(
     let gateway = gateway_name(&row.gateway_id)?;
     let mut changed = effect::device_removed(&mut tx, &gateway, &id, now).await?;
     store::remove(&mut tx, &id, now).await?;
+    incident::store::cause::unsettle(&mut tx, &row.site_id).await?;
     gateway::store::bump_config(&mut tx, &gateway).await?;
     audit::store::insert(
         &mut tx,
@@ -437,26 +477,4 @@ fn checks(app: &App, text: &str) -> Result<(Vec<u8>, String), ApiError> {
         names.into_iter().map(|check| CheckName { name: check.name, kind: check.kind }).collect();
     let list = serde_json::to_string(&list).map_err(anyhow::Error::from)?;
     Ok((app.keys.seal(text.as_bytes()), list))
-}
-
-/// A parent must hang off the same gateway, and not off the device itself.
-async fn parent(
-    conn: &mut Conn,
-    viewer: &Viewer,
-    id: &str,
-    gateway: &str,
-    parent: Option<&str>,
-) -> Result<(), ApiError> {
-    let Some(parent) = parent else { return Ok(()) };
-    let row = store::find(conn, &viewer.scope, parent).await?;
-    if row.is_none_or(|row| row.gateway_id != gateway) {
-        let hint = "choose a device of the same gateway";
-        return Err(ApiError::bad_request("parent_id", format!("there is no device `{parent}` here"), hint));
-    }
-    let above = store::list_parents(conn, parent).await?;
-    if parent == id || above.iter().any(|(above, _, _)| above == id) {
-        let hint = "choose a device that does not hang off this one";
-        return Err(ApiError::bad_request("parent_id", "the device would hang off itself", hint));
-    }
-    Ok(())
 }

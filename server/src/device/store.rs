@@ -1,14 +1,18 @@
 //! SQL for devices, their standing faults, their events and the timeline of their states.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use sitewarden_proto::id::{DeviceId, GatewayId};
 
-use super::{Known, State, state};
+use super::State;
 use crate::db::Conn;
-use crate::id::uuid_v7;
 use crate::user::Scope;
 
+pub mod many;
+pub mod parent;
 pub mod timeline;
+pub mod topology;
 
 /// One device as it is stored, with the names a person needs beside it. Times are Unix ms.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -81,7 +85,6 @@ pub async fn list(conn: &mut Conn, scope: &Scope, filter: &Filter, limit: i64) -
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns of the table, by their names")]
 pub struct Fields {
-    pub parent_id: Option<String>,
     pub name: String,
     pub class: String,
     pub address: String,
@@ -91,6 +94,7 @@ pub struct Fields {
     pub firmware: String,
     pub checks: Vec<u8>,
     pub check_list: String,
+    pub confirm_ms: i64,
     pub enabled: bool,
 }
 
@@ -104,7 +108,7 @@ pub async fn insert(
     now: Timestamp,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO device (id, gateway_id, site_id, parent_id, name, class, address, place, model, serial, firmware, \
+        "INSERT INTO device (id, gateway_id, site_id, confirm_ms, name, class, address, place, model, serial, firmware, \
          checks, check_list, position, enabled, created_at, state, state_since) \
          SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
          COALESCE((SELECT MAX(position) FROM device WHERE site_id = $3), 0) + 1, $14, $15, 'unknown', $15",
@@ -112,7 +116,7 @@ pub async fn insert(
     .bind(id.as_ref())
     .bind(gateway)
     .bind(site)
-    .bind(&fields.parent_id)
+    .bind(fields.confirm_ms)
     .bind(&fields.name)
     .bind(&fields.class)
     .bind(&fields.address)
@@ -132,12 +136,12 @@ pub async fn insert(
 /// Replaces what a person may set. A device that is switched on or off is unknown until the next report.
 pub async fn update(conn: &mut Conn, id: &str, fields: &Fields) -> sqlx::Result<()> {
     sqlx::query(
-        "UPDATE device SET parent_id = $2, name = $3, class = $4, address = $5, place = $6, model = $7, serial = $8, \
+        "UPDATE device SET confirm_ms = $2, name = $3, class = $4, address = $5, place = $6, model = $7, serial = $8, \
          firmware = $9, checks = $10, check_list = $11, \
          known_at = CASE WHEN enabled = $12 THEN known_at ELSE NULL END, enabled = $12 WHERE id = $1",
     )
     .bind(id)
-    .bind(&fields.parent_id)
+    .bind(fields.confirm_ms)
     .bind(&fields.name)
     .bind(&fields.class)
     .bind(&fields.address)
@@ -153,12 +157,9 @@ pub async fn update(conn: &mut Conn, id: &str, fields: &Fields) -> sqlx::Result<
     Ok(())
 }
 
-/// Takes a device out of service. Its record stays; its children hang off its parent from now on.
+/// Takes a device out of service. Its record stays; its children hang off its parents from now on.
 pub async fn remove(conn: &mut Conn, id: &str, now: Timestamp) -> sqlx::Result<()> {
-    sqlx::query("UPDATE device SET parent_id = (SELECT p.parent_id FROM device p WHERE p.id = $1) WHERE parent_id = $1")
-        .bind(id)
-        .execute(&mut *conn)
-        .await?;
+    parent::bridge(conn, id).await?;
     sqlx::query("UPDATE device SET removed_at = $2 WHERE id = $1")
         .bind(id)
         .bind(now.as_millisecond())
@@ -328,28 +329,7 @@ pub struct Event<'a> {
 
 /// Appends one event to the device's record.
 pub async fn insert_event(conn: &mut Conn, event: &Event<'_>) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO device_event (id, device_id, gateway_id, epoch, seq, code, transition, at, last_good_at, \
-         first_bad_at, received_at, clock_offset_ms, check_name, evidence) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-    )
-    .bind(uuid_v7(event.received_at))
-    .bind(event.device.as_ref())
-    .bind(event.gateway.as_ref())
-    .bind(event.epoch)
-    .bind(event.seq)
-    .bind(event.code)
-    .bind(event.transition)
-    .bind(event.at.as_millisecond())
-    .bind(event.last_good_at.map(Timestamp::as_millisecond))
-    .bind(event.first_bad_at.map(Timestamp::as_millisecond))
-    .bind(event.received_at.as_millisecond())
-    .bind(event.clock_offset_ms)
-    .bind(event.check)
-    .bind(event.evidence)
-    .execute(conn)
-    .await?;
-    Ok(())
+    many::insert_events(conn, std::slice::from_ref(event)).await
 }
 
 /// One event of a device's record.
@@ -419,39 +399,8 @@ pub async fn refresh_state(
     gateway_heard: bool,
     at: Timestamp,
 ) -> sqlx::Result<bool> {
-    let (was, since, known_at): (String, i64, Option<i64>) = sqlx::query_as(
-        "SELECT state, state_since, CASE WHEN enabled = 1 THEN known_at END FROM device WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_one(&mut *conn)
-    .await?;
-    let standing: Vec<String> =
-        sqlx::query_scalar("SELECT code FROM device_fault WHERE device_id = $1 ORDER BY code")
-            .bind(id)
-            .fetch_all(&mut *conn)
-            .await?;
-    let (now_is, because) =
-        state(&Known { gateway_heard, reported: known_at.is_some(), standing: &standing });
-    if now_is.as_str() == was {
-        return Ok(false);
-    }
-    // What arrives late is still appended in order: the timeline never runs backwards.
-    let at = at.as_millisecond().max(since);
-    sqlx::query("UPDATE device SET state = $2, state_since = $3 WHERE id = $1")
-        .bind(id)
-        .bind(now_is.as_str())
-        .bind(at)
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query("INSERT INTO device_state (id, device_id, at, state, because) VALUES ($1, $2, $3, $4, $5)")
-        .bind(uuid_v7(crate::clock::from_ms(at)))
-        .bind(id)
-        .bind(at)
-        .bind(now_is.as_str())
-        .bind(because)
-        .execute(conn)
-        .await?;
-    Ok(true)
+    let one = BTreeMap::from([(id, at)]);
+    Ok(!many::refresh(conn, &one, gateway_heard, false).await?.is_empty())
 }
 
 /// The timeline of a device from `from` to `to`, beginning with the state that stood at `from`.

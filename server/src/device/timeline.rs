@@ -47,8 +47,12 @@ pub fn retold(
         }
         let is_measured = stretches.iter().any(|(begin, end)| (*begin..*end).contains(&at));
         let codes: Vec<String> = stood.iter().cloned().collect();
-        let known =
-            Known { gateway_heard: is_measured || !codes.is_empty(), reported: true, standing: &codes };
+        let known = Known {
+            gateway_heard: is_measured || !codes.is_empty(),
+            in_maintenance: false,
+            reported: true,
+            standing: &codes,
+        };
         let (state, because) = state(&known);
         if entries.last().is_none_or(|last| (last.1, &last.2) != (state, &because)) {
             entries.push((at, state, because));

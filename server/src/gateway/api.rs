@@ -10,6 +10,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use super::{enrol, store};
 
+pub mod local;
 pub mod wire;
 
 use crate::app::App;
@@ -122,6 +123,7 @@ pub fn routes() -> Routes {
         .post("/api/v1/gateways/{id}/revoke", Act::EditGateways, revoke)
         .get("/api/v1/commands/{id}", Act::ProbeDevices, command)
         .with(enrol::routes())
+        .with(local::routes())
 }
 
 /// The routes' description.

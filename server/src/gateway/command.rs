@@ -9,7 +9,10 @@ use sitewarden_proto::id::{DeviceId, GatewayId};
 use sitewarden_proto::limits::WATCH_MAX_S;
 use sitewarden_proto::wire::command::Action as Wire;
 use sitewarden_proto::wire::command_result::Status;
-use sitewarden_proto::wire::{Command, CommandResult, ProbeNow, SignedCommand, WatchDevice};
+use sitewarden_proto::wire::remedy::Kind as WireKind;
+use sitewarden_proto::wire::{
+    Command, CommandResult, PoeCycle, ProbeNow, ReaddChannel, Reboot, Remedy, SignedCommand, WatchDevice,
+};
 
 use crate::db::Conn;
 use crate::id::{id, uuid_v7};
@@ -24,6 +27,8 @@ id! {
 }
 
 const PROBE_LIFE: SignedDuration = SignedDuration::from_mins(5);
+/// A remedy that does not arrive soon is not wanted any more.
+const REMEDY_LIFE: SignedDuration = SignedDuration::from_secs(90);
 
 /// What a gateway is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +45,44 @@ pub enum Action {
         /// For how long, at most [`WATCH_MAX_S`].
         seconds: u32,
     },
+    /// Act on a device, within bounds.
+    Remedy(RemedyAction),
+}
+
+/// A remedy for the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemedyAction {
+    /// Whom it is to help.
+    pub device: DeviceId,
+    /// How many of this kind on this device within a day; the gateway's own bound holds, too.
+    pub limit: u32,
+    /// Until when pages wait for it: it is not begun later.
+    pub until: Timestamp,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A PoE port off and on.
+    PoeCycle {
+        /// The switch.
+        switch: DeviceId,
+        /// `pethPsePortGroupIndex`.
+        group: u32,
+        /// `pethPsePortIndex`.
+        port: u32,
+        /// The pause.
+        off_s: u32,
+    },
+    /// Restart.
+    Reboot,
+    /// Take a channel up anew.
+    ReaddChannel {
+        /// From 1.
+        channel: u32,
+    },
 }
 
 impl Action {
@@ -47,18 +90,25 @@ impl Action {
         match self {
             Self::Probe { .. } => "probe",
             Self::Watch { .. } => "watch",
+            Self::Remedy(remedy) => match remedy.deed {
+                Deed::PoeCycle { .. } => "poe_cycle",
+                Deed::Reboot => "reboot",
+                Deed::ReaddChannel { .. } => "readd_channel",
+            },
         }
     }
 
     fn device(&self) -> &DeviceId {
         match self {
             Self::Probe { device } | Self::Watch { device, .. } => device,
+            Self::Remedy(remedy) => &remedy.device,
         }
     }
 
-    fn life(&self) -> SignedDuration {
+    fn life(&self, now: Timestamp) -> SignedDuration {
         match self {
             Self::Probe { .. } => PROBE_LIFE,
+            Self::Remedy(remedy) => remedy.until.duration_since(now).min(REMEDY_LIFE),
             Self::Watch { seconds, .. } => SignedDuration::from_secs(i64::from((*seconds).min(WATCH_MAX_S))),
         }
     }
@@ -69,6 +119,22 @@ impl Action {
             Self::Watch { device, seconds } => Wire::Watch(WatchDevice {
                 device_id: device.to_string(),
                 seconds: (*seconds).min(WATCH_MAX_S),
+            }),
+            Self::Remedy(remedy) => Wire::Remedy(Remedy {
+                device_id: remedy.device.to_string(),
+                daily_limit: remedy.limit,
+                kind: Some(match &remedy.deed {
+                    Deed::PoeCycle { switch, group, port, off_s } => WireKind::PoeCycle(PoeCycle {
+                        switch_id: switch.to_string(),
+                        group: *group,
+                        port: *port,
+                        off_seconds: *off_s,
+                    }),
+                    Deed::Reboot => WireKind::Reboot(Reboot {}),
+                    Deed::ReaddChannel { channel } => {
+                        WireKind::ReaddChannel(ReaddChannel { channel: *channel })
+                    }
+                }),
             }),
         }
     }
@@ -87,7 +153,7 @@ pub async fn issue(
     if let Some(pending) = store::find_pending(conn, action.device().as_ref(), action.kind(), now).await? {
         return Ok(CommandId::from(pending));
     }
-    let (id, expires_at) = (CommandId::from(uuid_v7(now)), now + action.life());
+    let (id, expires_at) = (CommandId::from(uuid_v7(now)), now + action.life(now));
     let body = sign(keys, gateway, action, &id, now, expires_at)?;
     let new = store::New {
         id: id.as_str(),
@@ -119,8 +185,20 @@ pub async fn record_result(
         Status::Expired => "expired",
         Status::Failed => "failed",
     };
-    let text = if result.error.is_empty() { &result.result_json } else { &result.error };
-    store::record_result(conn, gateway, &result.command_id, state, text, now).await
+    let text = both(&result.result_json, &result.error);
+    store::record_result(conn, gateway, &result.command_id, state, &text, now).await
+}
+
+/// The result as one text: the object with the error in it, or whichever of the two there is.
+fn both(result: &str, error: &str) -> String {
+    match serde_json::from_str(result) {
+        Ok(serde_json::Value::Object(mut object)) if !error.is_empty() => {
+            object.insert("error".to_owned(), error.into());
+            serde_json::Value::Object(object).to_string()
+        }
+        Ok(_) | Err(_) if error.is_empty() => result.to_owned(),
+        Ok(_) | Err(_) => error.to_owned(),
+    }
 }
 
 fn sign(

@@ -10,9 +10,10 @@ use sitewarden_proto::topic::Down;
 
 use crate::app::App;
 
-use super::wire::{CLOCK_LASTS, GATEWAY_CLOCK_WRONG};
+use super::wire::{CLOCK_LASTS, GATEWAY_CLOCK_WRONG, GATEWAY_DISK};
 use super::{desired, store};
 use crate::clock::from_ms;
+use crate::db::Conn;
 use crate::ingest::effect;
 
 /// Takes down whose clock is wrong. A clock that stays wrong is one incident at its gateway; it closes when the
@@ -33,9 +34,39 @@ pub async fn clocks(app: &App, now: Timestamp) -> Result<()> {
         let Ok(gateway) = GatewayId::try_from(id) else { continue };
         let evidence = serde_json::json!({ "offset_s": offset_ms / 1000, "limit_s": limit_s });
         let mut tx = app.db.write().await?;
-        let touched = effect::gateway_clock(&mut tx, &gateway, wrong_at.map(from_ms), &evidence, now).await?;
+        let wrong_at = wrong_at.map(from_ms);
+        let touched =
+            effect::gateway_fault(&mut tx, &gateway, GATEWAY_CLOCK_WRONG, wrong_at, &evidence, now).await?;
         tx.commit().await?;
         app.touched(&touched);
+    }
+    Ok(())
+}
+
+/// A gateway whose own disk takes nothing has one incident; it closes when the gateway says that it is well.
+pub async fn disks(app: &App, now: Timestamp) -> Result<()> {
+    let mut conn = app.db.read().await?;
+    let changes = store::wire::list_disk_changes(&mut conn, GATEWAY_DISK).await?;
+    drop(conn);
+    for (id, wrong_at, trouble) in changes {
+        let Ok(gateway) = GatewayId::try_from(id) else { continue };
+        let evidence = serde_json::json!({ "trouble": trouble });
+        let wrong_at = wrong_at.map(from_ms);
+        let mut tx = app.db.write().await?;
+        let touched =
+            effect::gateway_fault(&mut tx, &gateway, GATEWAY_DISK, wrong_at, &evidence, now).await?;
+        tx.commit().await?;
+        app.touched(&touched);
+    }
+    Ok(())
+}
+
+/// Brings the door's list of who may connect up to date, if it is not.
+pub async fn admit(app: &App, conn: &mut Conn) -> sqlx::Result<()> {
+    // The mark before the rows: what changes in between is seen by the next look.
+    let mark = store::standings_mark(conn).await?;
+    if !app.gateways.knows_standings(mark) {
+        app.gateways.replace_standings(store::standings(conn).await?, mark);
     }
     Ok(())
 }
@@ -44,7 +75,7 @@ pub async fn clocks(app: &App, now: Timestamp) -> Result<()> {
 /// revoke` writes to the database from another process.
 pub async fn publish(app: &App, now: Timestamp) -> Result<()> {
     let mut conn = app.db.read().await?;
-    app.gateways.replace_standings(store::standings(&mut conn).await?);
+    admit(app, &mut conn).await?;
     let waiting = store::command::list_waiting(&mut conn, now).await?;
     let expired = store::command::any_expired(&mut conn, now).await?;
     let behind = store::list_behind(&mut conn).await?;

@@ -5,17 +5,18 @@ use jiff::Timestamp;
 use sitewarden_proto::id::GatewayId;
 use sitewarden_proto::wire::Session;
 
-use crate::broker::Standing;
+use crate::broker::{Mark, Standing};
 use crate::clock::from_ms;
 use crate::db::Conn;
 use crate::tls::Issued;
 use crate::user::Scope;
 
-use super::wire::oldest_at;
+use super::wire::{disk_word, oldest_at};
 use super::{State, bound_heartbeat};
 
 pub mod batch;
 pub mod command;
+pub mod local;
 pub mod replay;
 pub mod wire;
 
@@ -159,8 +160,9 @@ fn bound(count: u64) -> i64 {
 }
 
 /// Takes down what a birth or a heartbeat says. A birth (a session id not seen before) also says which
-/// configuration the gateway runs, so that one that lost its data folder is told again. `ahead_ms` is by how
-/// much its clock is ahead.
+/// configuration the gateway runs, so that one that lost its data folder is told again; an agent of another release
+/// may understand more or less of it, so it is told again under a new number. `ahead_ms` is by how much its clock is
+/// ahead.
 pub async fn record_session(
     conn: &mut Conn,
     id: &GatewayId,
@@ -171,9 +173,11 @@ pub async fn record_session(
     let version: String = session.agent_version.chars().take(64).collect();
     sqlx::query(
         "UPDATE gateway SET config_reported_version = CASE WHEN session_id = $2 THEN config_reported_version \
-         ELSE $3 END, session_id = $2, session_started_at = $4, epoch = $5, clock_offset_ms = $6, \
+         ELSE $3 END, \
+         config_version = config_version + CASE WHEN agent_version <> $8 THEN 1 ELSE 0 END, session_id = $2, session_started_at = $4, epoch = $5, clock_offset_ms = $6, \
          heartbeat_s = $7, agent_version = $8, wire_version = $9, queue_records = $10, queue_bytes = $11, \
-         dropped_records = $12, last_heard_at = $13, queue_oldest_at = $14, refused_packets = $15 WHERE id = $1",
+         dropped_records = $12, last_heard_at = $13, queue_oldest_at = $14, refused_packets = $15, disk_trouble = $16, \
+         disk_wrong_at = CASE WHEN CAST($16 AS TEXT) IS NULL THEN NULL ELSE COALESCE(disk_wrong_at, $13) END WHERE id = $1",
     )
     .bind(id.as_ref())
     .bind(hex_u64(session.session_id))
@@ -190,6 +194,7 @@ pub async fn record_session(
     .bind(received_at.as_millisecond())
     .bind(oldest_at(session.sent_at_ms, session.oldest_at_ms, received_at.as_millisecond()))
     .bind(bound(session.refused_packets))
+    .bind(disk_word(session.disk_trouble()))
     .execute(conn)
     .await?;
     Ok(())
@@ -280,9 +285,9 @@ pub async fn set_upto(
     now: Timestamp,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO gateway_epoch (gateway_id, epoch, upto, session_started_at, first_seen_at) \
-         VALUES ($1, $2, $3, COALESCE((SELECT session_started_at FROM gateway WHERE id = $1), $4), $4) \
-         ON CONFLICT (gateway_id, epoch) DO UPDATE SET upto = excluded.upto \
+        "INSERT INTO gateway_epoch (gateway_id, epoch, upto, session_started_at, first_seen_at, moved_at) \
+         VALUES ($1, $2, $3, COALESCE((SELECT session_started_at FROM gateway WHERE id = $1), $4), $4, $4) \
+         ON CONFLICT (gateway_id, epoch) DO UPDATE SET upto = excluded.upto, moved_at = excluded.moved_at \
          WHERE excluded.upto > gateway_epoch.upto",
     )
     .bind(id.as_ref())
@@ -327,6 +332,17 @@ pub async fn standings(conn: &mut Conn) -> sqlx::Result<Vec<(GatewayId, Standing
         .collect())
 }
 
+/// What [`standings`] amounts to, so that it need not be read while nothing changes: how many are enrolled, the sum of
+/// when they were, the sum of when they were revoked.
+pub async fn standings_mark(conn: &mut Conn) -> sqlx::Result<Mark> {
+    sqlx::query_as(
+        "SELECT CAST(COUNT(*) AS BIGINT), CAST(COALESCE(SUM(enrolled_at), 0) AS BIGINT), \
+         CAST(COALESCE(SUM(revoked_at), 0) AS BIGINT) FROM gateway WHERE enrolled_at IS NOT NULL",
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Adds a token by its hash; tokens of the same gateway that were not used yet end.
 pub async fn insert_token(
     conn: &mut Conn,
@@ -363,7 +379,9 @@ pub async fn use_token(conn: &mut Conn, hash: &str, now: Timestamp) -> sqlx::Res
     .await
 }
 
-/// Takes down an enrolment: certificates issued before it no longer count, and a revocation ends.
+/// Takes down an enrolment: certificates issued before it no longer count, and a revocation ends. The configuration is
+/// another one, because the key of the gateway's arrival codes is; one
+/// that has none yet gets it with its first device.
 pub async fn record_enrolment(
     conn: &mut Conn,
     id: &GatewayId,
@@ -372,6 +390,7 @@ pub async fn record_enrolment(
 ) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE gateway SET enrolled_at = $2, revoked_at = NULL, \
+         config_version = CASE WHEN config_version = 0 THEN 0 ELSE config_version + 1 END, \
          state_since = CASE WHEN state = 'revoked' THEN $2 ELSE state_since END, \
          state = CASE WHEN state = 'revoked' THEN 'never' ELSE state END WHERE id = $1",
     )

@@ -2,9 +2,23 @@
 //! clock is wrong, whose certificate is not renewed. Pure: limits, and the words for why records are lost.
 
 use jiff::SignedDuration;
+use sitewarden_proto::wire::DiskTrouble;
 
 /// The fault code of a gateway whose clock is wrong. The server raises it itself.
 pub const GATEWAY_CLOCK_WRONG: &str = "gateway_clock_wrong";
+
+/// The fault code of a gateway whose own disk takes nothing. The server raises it on the gateway's word.
+pub const GATEWAY_DISK: &str = "gateway_disk";
+
+/// What a gateway may say of its disk, in the database and on the API; `None` = it is well.
+pub fn disk_word(trouble: DiskTrouble) -> Option<&'static str> {
+    match trouble {
+        DiskTrouble::Unspecified => None,
+        DiskTrouble::Full => Some("full"),
+        DiskTrouble::ReadOnly => Some("read_only"),
+        DiskTrouble::Failing => Some("failing"),
+    }
+}
 
 /// A record that waits longer than this on the disk of a gateway that is heard is held back: the link or the
 /// server does not keep up, or history is being told.

@@ -117,12 +117,14 @@ pub async fn list_samples(
     to: i64,
 ) -> sqlx::Result<Samples> {
     let mut samples = Samples::new();
-    each_block(conn, gateway, from, to, |shift, mut block| {
-        block.columns.retain(|column| column.device_id == device);
-        let _ = visit(&block, |column, points| {
+    each_block(conn, gateway, from, to, |shift, block| {
+        let _ = visit(&block, |name, points| {
+            if name.device != device {
+                return;
+            }
             let points = points.iter().map(|&(at, value)| (at.saturating_add(shift), value));
             samples
-                .entry((column.check.clone(), column.metric.clone()))
+                .entry((name.check.to_owned(), name.metric.to_owned()))
                 .or_default()
                 .extend(points.filter(|(at, _)| (from..=to).contains(at)));
         });

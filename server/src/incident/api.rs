@@ -56,6 +56,12 @@ pub struct Incident {
     pub ticket_number: Option<i64>,
     /// How many devices are unknown because of it.
     pub unknown_devices: i64,
+    /// The incident that causes it; none for one that is a cause itself.
+    pub cause_id: Option<String>,
+    /// The device or gateway that causes it.
+    pub cause_name: Option<String>,
+    /// Until when it waits for word of what it hangs off, before it has a ticket.
+    pub waits_until: Option<i64>,
 }
 
 impl From<Row> for Incident {
@@ -78,9 +84,12 @@ impl From<Row> for Incident {
             last_good_at: row.last_good_at,
             first_bad_at: row.first_bad_at,
             closed_at: row.closed_at,
-            ticket_id: row.ticket_id,
             ticket_number: row.ticket_number,
             unknown_devices: row.unknown_devices,
+            waits_until: row.settle_at.filter(|_| row.ticket_id.is_none()),
+            cause_id: row.cause_id,
+            cause_name: row.cause_name,
+            ticket_id: row.ticket_id,
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::db::Conn;
+use crate::db::{Conn, narrow};
 use crate::id::id;
 use crate::user::Scope;
+
+pub mod cause;
+pub mod many;
 
 id! {
     /// Names an incident.
@@ -49,26 +52,52 @@ pub async fn open(conn: &mut Conn, new: &New<'_>, now: Timestamp) -> sqlx::Resul
     Ok((done.rows_affected() == 1).then_some(id))
 }
 
-/// Closes the open incident of this code; its id and its ticket, or `None` when none was open.
+/// The open incident of this code: its id, its site and its ticket.
+pub async fn find_open(
+    conn: &mut Conn,
+    gateway: &str,
+    device: Option<&str>,
+    code: &str,
+) -> sqlx::Result<Option<(String, String, Option<String>)>> {
+    sqlx::query_as(
+        "SELECT id, site_id, ticket_id FROM incident WHERE gateway_id = $1 AND COALESCE(device_id, '') = $2 AND code = $3 \
+         AND closed_at IS NULL",
+    )
+    .bind(gateway)
+    .bind(device.unwrap_or_default())
+    .bind(code)
+    .fetch_optional(conn)
+    .await
+}
+
+/// Closes the open incident of this code; its id, its ticket and its cause, or `None` when none was open.
 pub async fn close(
     conn: &mut Conn,
     gateway: &str,
     device: Option<&str>,
     code: &str,
     at: Timestamp,
-) -> sqlx::Result<Option<(IncidentId, Option<String>)>> {
-    let closed: Option<(String, Option<String>)> = sqlx::query_as(
-        "UPDATE incident SET closed_at = CASE WHEN opened_at > $4 THEN opened_at ELSE $4 END \
+) -> sqlx::Result<Option<Closed>> {
+    sqlx::query_as(
+        "UPDATE incident SET settle_at = NULL, closed_at = CASE WHEN opened_at > $4 THEN opened_at ELSE $4 END \
          WHERE gateway_id = $1 AND COALESCE(device_id, '') = $2 AND code = $3 AND closed_at IS NULL \
-         RETURNING id, ticket_id",
+         RETURNING id, ticket_id, cause_id",
     )
     .bind(gateway)
     .bind(device.unwrap_or_default())
     .bind(code)
     .bind(at.as_millisecond())
     .fetch_optional(conn)
-    .await?;
-    Ok(closed.map(|(id, ticket)| (IncidentId::from(id), ticket)))
+    .await
+}
+
+/// An incident that has just been closed.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the columns of the table, by their names")]
+pub struct Closed {
+    pub id: String,
+    pub ticket_id: Option<String>,
+    pub cause_id: Option<String>,
 }
 
 /// Ties an incident to its ticket.
@@ -115,16 +144,22 @@ pub struct Row {
     pub ticket_id: Option<String>,
     pub ticket_number: Option<i64>,
     pub unknown_devices: i64,
+    pub cause_id: Option<String>,
+    pub cause_name: Option<String>,
+    pub settle_at: Option<i64>,
 }
 
-const SELECT: &str = "SELECT i.id, i.site_id, s.name AS site_name, s.name_zh AS site_name_zh, s.customer_id, \
+pub(super) const SELECT: &str = "SELECT i.id, i.site_id, s.name AS site_name, s.name_zh AS site_name_zh, s.customer_id, \
      i.gateway_id, g.name AS gateway_name, i.device_id, d.name AS device_name, d.class, i.code, i.severity, \
      i.opened_at, i.last_good_at, i.first_bad_at, i.closed_at, i.evidence, i.ticket_id, t.number AS ticket_number, \
      CASE WHEN i.code = 'gateway_silent' AND i.closed_at IS NULL THEN (SELECT CAST(COUNT(*) AS BIGINT) FROM device u \
        WHERE u.gateway_id = i.gateway_id AND u.removed_at IS NULL AND u.state = 'unknown') \
-     ELSE CAST(0 AS BIGINT) END AS unknown_devices \
+     ELSE CAST(0 AS BIGINT) END AS unknown_devices, \
+     i.cause_id, COALESCE(cd.name, cg.name) AS cause_name, CASE WHEN i.closed_at IS NULL THEN i.settle_at END AS settle_at \
      FROM incident i JOIN site s ON s.id = i.site_id JOIN gateway g ON g.id = i.gateway_id \
      LEFT JOIN device d ON d.id = i.device_id LEFT JOIN ticket t ON t.id = i.ticket_id \
+     LEFT JOIN incident c ON c.id = i.cause_id LEFT JOIN device cd ON cd.id = c.device_id \
+     LEFT JOIN gateway cg ON cg.id = c.gateway_id \
      WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1)";
 
 /// One incident that the viewer may see.
@@ -151,17 +186,43 @@ pub struct Filter {
 
 /// Incidents that the viewer may see, newest first; at most `limit`.
 pub async fn list(conn: &mut Conn, scope: &Scope, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Row>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "{SELECT} AND (CAST($2 AS BIGINT) IS NULL OR $2 = CASE WHEN i.closed_at IS NULL THEN 1 ELSE 0 END) \
-         AND (CAST($3 AS TEXT) IS NULL OR i.site_id = $3) AND (CAST($4 AS TEXT) IS NULL OR i.device_id = $4) \
-         AND (CAST($5 AS TEXT) IS NULL OR i.ticket_id = $5) ORDER BY i.opened_at DESC, i.id DESC LIMIT $6"
-    )))
-    .bind(scope.customer())
-    .bind(filter.open.map(i64::from))
-    .bind(&filter.site_id)
-    .bind(&filter.device_id)
-    .bind(&filter.ticket_id)
-    .bind(limit)
-    .fetch_all(conn)
-    .await
+    let mut text = SELECT.to_owned();
+    match filter.open {
+        Some(true) => text.push_str(" AND i.closed_at IS NULL"),
+        Some(false) => text.push_str(" AND i.closed_at IS NOT NULL"),
+        None => {}
+    }
+    let by = [
+        ("i.site_id", filter.site_id.as_deref()),
+        ("i.device_id", filter.device_id.as_deref()),
+        ("i.ticket_id", filter.ticket_id.as_deref()),
+    ];
+    let narrowing = narrow(&mut text, 3, by);
+    text.push_str(" ORDER BY i.opened_at DESC, i.id DESC LIMIT $2");
+    let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(scope.customer()).bind(limit);
+    for id in narrowing {
+        query = query.bind(id.to_owned());
+    }
+    query.fetch_all(conn).await
+}
+
+/// The ticket of the newest incident of a fault of a device that had begun at `at`.
+pub async fn latest_ticket(
+    conn: &mut Conn,
+    gateway: &str,
+    device: &str,
+    code: &str,
+    at: Timestamp,
+) -> sqlx::Result<Option<String>> {
+    let found: Option<Option<String>> = sqlx::query_scalar(
+        "SELECT ticket_id FROM incident WHERE gateway_id = $1 AND device_id = $2 AND code = $3 AND opened_at <= $4 \
+         ORDER BY opened_at DESC LIMIT 1",
+    )
+    .bind(gateway)
+    .bind(device)
+    .bind(code)
+    .bind(at.as_millisecond())
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.flatten())
 }

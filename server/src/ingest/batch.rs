@@ -18,12 +18,12 @@ use super::devices::Own;
 use super::read::{Content, Cover, Head, Packet};
 use super::{Answer, Error, Sender, effect, report};
 use crate::app::{App, Touched};
-use crate::db::Conn;
+use crate::db::{self, Conn};
 use crate::gateway::store::batch::{self, Mark, Standing};
 use crate::gateway::store::{hex_u64, replay};
 use crate::gateway::{self, State, desired};
 use crate::history::store::Block;
-use crate::{device, history, page};
+use crate::{device, escalation, history, incident, maintenance};
 
 /// Where the history of a gateway ends that was taken for silent and has not said it yet: its next heartbeat
 /// does.
@@ -70,8 +70,10 @@ pub(super) async fn apply(app: &App, packets: &[Packet], now: Timestamp) -> sqlx
         }
     }
     batch.flush(&mut tx).await?;
-    if told {
-        batch.done.touched.add(Touched::tickets(page::step::plan(&mut tx, now).await?));
+    if told && db::try_turn(&mut tx).await? {
+        batch.done.touched.add(incident::step::settle(&mut tx, now).await?);
+        batch.done.touched.add(maintenance::step::step(&mut tx, now).await?);
+        batch.done.touched.add(Touched::tickets(escalation::step::step(&mut tx, now).await?));
     }
     tx.commit().await?;
     let done = batch.done;

@@ -9,10 +9,10 @@ use sitewarden_proto::id::GatewayId;
 use crate::app::Touched;
 use crate::db::Conn;
 use crate::device::store::Event;
-use crate::gateway::wire::GATEWAY_CLOCK_WRONG;
-use crate::incident::{self, GATEWAY_SILENT, rank, severity_of};
+use crate::gateway::wire::{GATEWAY_CLOCK_WRONG, GATEWAY_DISK};
+use crate::incident::{self, GATEWAY_SILENT, cause, step};
 use crate::ticket::{self, Actor};
-use crate::{device, gateway, page};
+use crate::{device, gateway, page, remedy};
 
 /// A fault has been confirmed on a device: it stands, an incident opens, and the device's ticket
 /// learns of it. A fault that stood already keeps its first start.
@@ -21,56 +21,92 @@ pub(super) async fn fault_raised(conn: &mut Conn, event: &Event<'_>) -> sqlx::Re
     if !device::store::raise(conn, event).await? {
         return Ok(touched);
     }
-    let (gateway, device) = (event.gateway.as_str(), event.device.as_str());
-    let new = incident::store::New {
-        gateway_id: gateway,
-        device_id: Some(device),
+    let new = incident_of(event);
+    let now = event.received_at;
+    let Some(id) = incident::store::open(conn, &new, now).await? else { return Ok(touched) };
+    device::store::set_incident(conn, event.device.as_str(), event.code, id.as_str()).await?;
+    touched.add(opened(conn, id.as_str(), &new, now).await?);
+    Ok(touched)
+}
+
+/// The incident that a raised fault opens.
+pub(super) fn incident_of<'e>(event: &'e Event<'_>) -> incident::store::New<'e> {
+    incident::store::New {
+        gateway_id: event.gateway.as_str(),
+        device_id: Some(event.device.as_str()),
         code: event.code,
         opened_at: event.at,
         last_good_at: event.last_good_at,
         first_bad_at: event.first_bad_at,
         evidence: event.evidence,
-    };
-    let now = event.received_at;
-    let Some(id) = incident::store::open(conn, &new, now).await? else { return Ok(touched) };
-    device::store::set_incident(conn, device, event.code, id.as_str()).await?;
-    let ticket = ticket_for(conn, &new, now).await?;
-    incident::store::set_ticket(conn, &id, &ticket).await?;
-    touched.incidents.insert(id.to_string());
+    }
+}
+
+/// An incident has opened: it has its ticket at once, unless its cause may lie elsewhere or others hang off it; then
+/// it is judged together with what else stands, at the end of this transaction.
+async fn opened(
+    conn: &mut Conn,
+    id: &str,
+    new: &incident::store::New<'_>,
+    now: Timestamp,
+) -> sqlx::Result<Touched> {
+    if cause::is_silence(new.code)
+        && incident::store::cause::is_in_topology(conn, new.gateway_id, new.device_id).await?
+    {
+        incident::store::cause::set_settle(conn, id, Some(0)).await?;
+        return Ok(Touched { incidents: BTreeSet::from([id.to_owned()]), ..Touched::default() });
+    }
+    has_ticket(conn, id, new, now).await
+}
+
+/// An incident that is a cause of its own gets its ticket.
+pub(super) async fn has_ticket(
+    conn: &mut Conn,
+    id: &str,
+    new: &incident::store::New<'_>,
+    now: Timestamp,
+) -> sqlx::Result<Touched> {
+    let mut touched = Touched { incidents: BTreeSet::from([id.to_owned()]), ..Touched::default() };
+    let ticket = step::ticket_for(conn, new, &json!({}), now).await?;
+    incident::store::cause::place(conn, id, None, &ticket).await?;
+    if let Some(device) = new.device_id {
+        remedy::step::consider(conn, device, new.code, &ticket, new.opened_at, now).await?;
+    }
+    // Raised once more while it comes and goes: it has to keep still from now on.
+    if step::is_held(conn, &ticket, ticket::Hold::Flapping).await? {
+        step::hold_flapping(conn, &ticket, new.code, now).await?;
+        if let Some(device) = new.device_id {
+            device::store::set_flapping(conn, device, new.code, true).await?;
+        }
+    }
     touched.tickets.insert(ticket);
     Ok(touched)
 }
 
-/// The machine's ticket for a new incident: the one that stands for this device, made graver if need
-/// be, or a new one.
-async fn ticket_for(conn: &mut Conn, new: &incident::store::New<'_>, now: Timestamp) -> sqlx::Result<String> {
-    let severity = severity_of(new.code).as_str();
-    let fact = json!({ "code": new.code, "severity": severity, "last_good_at": new.last_good_at.map(Timestamp::as_millisecond),
-        "first_bad_at": new.first_bad_at.map(Timestamp::as_millisecond),
-        "evidence": serde_json::from_str::<Value>(new.evidence).unwrap_or_default() });
-    if let Some((id, stands)) =
-        ticket::store::find_machine(conn, new.gateway_id, new.device_id, new.code).await?
-    {
-        if rank(severity) > rank(&stands) {
-            ticket::store::worsen(conn, &id, new.code, severity, now).await?;
+/// A fault comes and goes, or has kept still. What hangs on it waits, or is told.
+pub(super) async fn flaps(conn: &mut Conn, event: &Event<'_>, began: bool) -> sqlx::Result<Touched> {
+    let now = event.received_at;
+    let (gateway, device) = (event.gateway.as_str(), event.device.as_str());
+    device::store::set_flapping(conn, device, event.code, began).await?;
+    let mut touched = Touched::default();
+    let ticket = match incident::store::find_open(conn, gateway, Some(device), event.code).await? {
+        Some((id, _, ticket)) => {
+            let is_root = incident::store::cause::is_root(conn, &id).await?;
+            touched.incidents.insert(id);
+            ticket.filter(|_| is_root)
         }
-        ticket::store::append(conn, &id, "fault_raised", &Actor::Machine, &fact, new.opened_at, now).await?;
-        return Ok(id);
-    }
-    let site = gateway::store::replay::site_of(conn, new.gateway_id).await?;
-    let opening = ticket::store::New {
-        site_id: &site,
-        gateway_id: Some(new.gateway_id),
-        device_id: new.device_id,
-        origin: "machine",
-        code: new.code,
-        title: "",
-        severity,
-        opened_at: new.opened_at,
+        // It keeps still and is gone: only the hold keeps the ticket open.
+        None => ticket::store::find_machine(conn, gateway, Some(device), event.code).await?.map(|(id, _)| id),
     };
-    let (id, _) = ticket::store::insert(conn, &opening, now).await?;
-    ticket::store::append(conn, id.as_str(), "opened", &Actor::Machine, &fact, new.opened_at, now).await?;
-    Ok(id.to_string())
+    if let Some(ticket) = ticket {
+        if began {
+            step::hold_flapping(conn, &ticket, event.code, now).await?;
+        } else {
+            step::release_flapping(conn, &ticket, now).await?;
+        }
+        touched.tickets.insert(ticket);
+    }
+    Ok(touched)
 }
 
 /// A fault has been confirmed to be gone: its incident closes, and with the last one the ticket.
@@ -84,6 +120,27 @@ pub(super) async fn fault_cleared(
 ) -> sqlx::Result<Touched> {
     device::store::clear(conn, device, code).await?;
     close(conn, gateway.as_str(), Some(device), code, at, now).await
+}
+
+/// The last fault of a device is gone. A ticket about it that a person opened learns that by measurement it works
+/// again: that closes nothing and stops no clock, since a machine does not see everything that a customer does. A
+/// person confirms it.
+pub(super) async fn works_again(
+    conn: &mut Conn,
+    device: &str,
+    at: Timestamp,
+    now: Timestamp,
+) -> sqlx::Result<Touched> {
+    let mut touched = Touched::default();
+    if !device::store::list_faults(conn, device).await?.is_empty() {
+        return Ok(touched);
+    }
+    for ticket in ticket::store::list_by_hand(conn, device, at).await? {
+        let what = json!({});
+        ticket::store::append(conn, &ticket, "works_again", &Actor::Machine, &what, at, now).await?;
+        touched.tickets.insert(ticket);
+    }
+    Ok(touched)
 }
 
 /// Takes a device's faults away when the device leaves service, with what hangs on them.
@@ -109,20 +166,25 @@ async fn close(
     now: Timestamp,
 ) -> sqlx::Result<Touched> {
     let mut touched = Touched::default();
-    let Some((id, ticket)) = incident::store::close(conn, gateway, device, code, at).await? else {
+    // What is over before it was judged is judged now, as long as it stands.
+    if let Some((_, site, None)) = incident::store::find_open(conn, gateway, device, code).await? {
+        touched.add(step::settle_site(conn, &site, now).await?);
+        if let Some((id, _, None)) = incident::store::find_open(conn, gateway, device, code).await? {
+            touched.add(step::stands_alone(conn, &id, now).await?);
+        }
+    }
+    let Some(closed) = incident::store::close(conn, gateway, device, code, at).await? else {
         return Ok(touched);
     };
-    touched.incidents.insert(id.to_string());
-    let Some(ticket) = ticket else { return Ok(touched) };
-    ticket::store::append(conn, &ticket, "fault_cleared", &Actor::Machine, &json!({ "code": code }), at, now)
-        .await?;
-    let standing = incident::store::count_open(conn, &ticket).await?;
-    if standing == 0 && ticket::store::is_standing(conn, &ticket).await? {
-        ticket::store::set_closed(conn, &ticket, at, now).await?;
-        let why = json!({ "reason": "machine" });
-        ticket::store::append(conn, &ticket, "closed", &Actor::Machine, &why, at, now).await?;
-        page::step::all_clear(conn, &ticket, now).await?;
+    touched.incidents.insert(closed.id.clone());
+    let Some(ticket) = closed.ticket_id else { return Ok(touched) };
+    // The end of a symptom is on the symptom; the ticket tells of its causes.
+    if closed.cause_id.is_none() {
+        let fact = json!({ "code": code });
+        ticket::store::append(conn, &ticket, "fault_cleared", &Actor::Machine, &fact, at, now).await?;
+        incident::store::cause::await_recovery(conn, &closed.id, now).await?;
     }
+    step::close_if_done(conn, &ticket, now).await?;
     touched.tickets.insert(ticket);
     Ok(touched)
 }
@@ -136,11 +198,7 @@ pub async fn gateway_silent(
 ) -> sqlx::Result<Touched> {
     let mut touched = Touched { gateways: BTreeSet::from([gateway.to_string()]), ..Touched::default() };
     gateway::store::set_state(conn, gateway, gateway::State::Silent, now).await?;
-    for device in device::store::list_ids(conn, gateway).await? {
-        if device::store::refresh_state(conn, &device, false, now).await? {
-            touched.devices.insert(device);
-        }
-    }
+    touched.devices.extend(device::store::many::refresh_gateway(conn, gateway, false, now).await?);
     let evidence = json!({ "devices": touched.devices.len() }).to_string();
     let new = incident::store::New {
         gateway_id: gateway.as_str(),
@@ -152,25 +210,34 @@ pub async fn gateway_silent(
         evidence: &evidence,
     };
     touched.add(at_gateway(conn, &new, now).await?);
+    // One that comes and goes all the time is one trouble.
+    let from = now.saturating_sub(step::SILENCES_WITHIN).unwrap_or(now).as_millisecond();
+    if incident::store::cause::count_silences(conn, gateway.as_str(), from).await? >= step::SILENCES
+        && let Some((_, _, Some(ticket))) =
+            incident::store::find_open(conn, gateway.as_str(), None, GATEWAY_SILENT).await?
+    {
+        step::hold_flapping(conn, &ticket, GATEWAY_SILENT, now).await?;
+    }
     Ok(touched)
 }
 
-/// A gateway's clock has been wrong since `wrong_at`, or is right again: one incident at the gateway.
-pub async fn gateway_clock(
+/// A gateway's clock or disk has been wrong since `wrong_at`, or is right again: one incident at the gateway.
+pub async fn gateway_fault(
     conn: &mut Conn,
     gateway: &GatewayId,
+    code: &str,
     wrong_at: Option<Timestamp>,
     evidence: &Value,
     now: Timestamp,
 ) -> sqlx::Result<Touched> {
     let Some(wrong_at) = wrong_at else {
-        return close(conn, gateway.as_str(), None, GATEWAY_CLOCK_WRONG, now, now).await;
+        return close(conn, gateway.as_str(), None, code, now, now).await;
     };
     let evidence = evidence.to_string();
     let new = incident::store::New {
         gateway_id: gateway.as_str(),
         device_id: None,
-        code: GATEWAY_CLOCK_WRONG,
+        code,
         opened_at: now,
         last_good_at: None,
         first_bad_at: Some(wrong_at),
@@ -187,10 +254,7 @@ async fn at_gateway(
 ) -> sqlx::Result<Touched> {
     let mut touched = Touched::default();
     if let Some(id) = incident::store::open(conn, new, now).await? {
-        let ticket = ticket_for(conn, new, now).await?;
-        incident::store::set_ticket(conn, &id, &ticket).await?;
-        touched.incidents.insert(id.to_string());
-        touched.tickets.insert(ticket);
+        touched.add(opened(conn, id.as_str(), new, now).await?);
     }
     Ok(touched)
 }
@@ -199,14 +263,10 @@ async fn at_gateway(
 pub async fn gateway_revoked(conn: &mut Conn, gateway: &GatewayId, now: Timestamp) -> sqlx::Result<Touched> {
     let mut touched = Touched { gateways: BTreeSet::from([gateway.to_string()]), ..Touched::default() };
     gateway::store::replay::set(conn, gateway, None, now).await?;
-    for code in [GATEWAY_SILENT, GATEWAY_CLOCK_WRONG] {
+    for code in [GATEWAY_SILENT, GATEWAY_CLOCK_WRONG, GATEWAY_DISK] {
         touched.add(close(conn, gateway.as_str(), None, code, now, now).await?);
     }
-    for device in device::store::list_ids(conn, gateway).await? {
-        if device::store::refresh_state(conn, &device, false, now).await? {
-            touched.devices.insert(device);
-        }
-    }
+    touched.devices.extend(device::store::many::refresh_gateway(conn, gateway, false, now).await?);
     Ok(touched)
 }
 
@@ -243,10 +303,45 @@ pub async fn caught_up(conn: &mut Conn, gateway: &GatewayId, now: Timestamp) -> 
             touched.devices.insert(device);
         }
     }
-    for device in device::store::list_ids(conn, gateway).await? {
-        if device::store::refresh_state(conn, &device, true, now).await? {
-            touched.devices.insert(device);
-        }
-    }
+    touched.devices.extend(device::store::many::refresh_gateway(conn, gateway, true, now).await?);
     Ok(touched)
+}
+
+/// Cut off, a gateway has paged a person by itself about a fault: the ticket says so, and the same person is not
+/// paged again for it.
+pub(super) async fn told_alone(conn: &mut Conn, event: &device::store::Event<'_>) -> sqlx::Result<Touched> {
+    let evidence: Value = serde_json::from_str(event.evidence).unwrap_or_default();
+    let word = |name: &str| evidence[name].as_str().unwrap_or_default();
+    let (gateway, device) = (event.gateway.as_str(), event.device.as_str());
+    let Some(ticket) = incident::store::latest_ticket(conn, gateway, device, event.code, event.at).await?
+    else {
+        return Ok(Touched::default());
+    };
+    let purpose = page::Purpose::parse(word("purpose"));
+    let key = format!("told/{gateway}/{}/{}", event.epoch, event.seq);
+    let told = page::store::told::Told {
+        key: &key,
+        ticket: &ticket,
+        account: word("account_id"),
+        address: word("address"),
+        code: event.code,
+        purpose,
+        answer: word("answer"),
+        at: event.at,
+    };
+    if page::store::told::insert(conn, &told, event.received_at).await? {
+        let body = json!({ "account": word("to"), "purpose": purpose.as_str(), "code": event.code,
+            "answer": word("answer") });
+        ticket::store::append(
+            conn,
+            &ticket,
+            "told_by_gateway",
+            &Actor::Machine,
+            &body,
+            event.at,
+            event.received_at,
+        )
+        .await?;
+    }
+    Ok(Touched::ticket(&ticket))
 }

@@ -116,11 +116,12 @@ fn fits(up: Up, envelope: &Envelope) -> Option<&'static str> {
 
 fn cover(block: &MetricBlock) -> Cover {
     let mut all: Vec<Stretch> = Vec::new();
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    visit(block, |column, points| {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    visit(block, |name, points| {
         let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
-        let place = *places.entry(&column.device_id).or_insert_with(|| {
-            let device = column.device_id.clone();
+        let place = places.get(name.device).copied().unwrap_or_else(|| {
+            let device = name.device.to_owned();
+            places.insert(device.clone(), all.len());
             all.push(Stretch { device, start: first.0, end: last.0, samples: 0 });
             all.len() - 1
         });

@@ -12,6 +12,7 @@ use super::board::{
 };
 use crate::app::Touched;
 use crate::db::Conn;
+use crate::escalation::store::finding;
 use crate::gateway::store::wire;
 use crate::incident::{self, api::Incident};
 use crate::metrics::Readings;
@@ -162,7 +163,9 @@ async fn list_sites(conn: &mut Conn, scope: &Scope) -> sqlx::Result<Vec<BoardSit
              THEN CASE WHEN EXISTS (SELECT 1 FROM reached r WHERE r.site_id = s.id) THEN CAST(1 AS BIGINT) \
                ELSE CAST(0 AS BIGINT) END \
              ELSE CASE WHEN EXISTS (SELECT 1 FROM reached r WHERE r.site_id IS NULL) THEN CAST(1 AS BIGINT) \
-               ELSE CAST(0 AS BIGINT) END END AS paged \
+               ELSE CAST(0 AS BIGINT) END END \
+             + CASE WHEN EXISTS (SELECT 1 FROM escalation_plan p WHERE p.site_id = s.id OR p.customer_id = s.customer_id \
+               OR (p.site_id IS NULL AND p.customer_id IS NULL)) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS paged \
          FROM site s WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) ORDER BY s.name, s.id",
     )
     .bind(scope.customer())
@@ -230,10 +233,8 @@ pub async fn read_delta(conn: &mut Conn, touched: &Touched, now: Timestamp) -> s
         };
         delta.gateways.push((row.customer_id, change));
     }
-    for id in &touched.incidents {
-        if let Some(row) = incident::store::find(&mut *conn, &Scope::All, id).await? {
-            delta.incidents.push((row.customer_id.clone(), Incident::from(row)));
-        }
+    for row in incident::store::many::list(&mut *conn, &touched.incidents).await? {
+        delta.incidents.push((row.customer_id.clone(), Incident::from(row)));
     }
     for id in &touched.tickets {
         if let Some(row) = ticket::store::find(&mut *conn, &Scope::All, id).await? {
@@ -321,6 +322,8 @@ pub async fn read_gauges(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Readin
     )
     .fetch_one(&mut *conn)
     .await?;
+    let pager_findings = finding::count(&mut *conn).await?;
+    let (_, passed) = finding::audited(&mut *conn).await?;
     let sums = wire::sums(&mut *conn, &Scope::All, now).await?;
     let each = wire::list(&mut *conn, &Scope::All, None, None, now).await?;
     let each = each.into_iter().filter(|row| row.state != "revoked").map(|row| reading(row, now)).collect();
@@ -329,12 +332,15 @@ pub async fn read_gauges(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Readin
         gateways: counts(&mut *conn, gateways).await?,
         tickets: counts(&mut *conn, tickets).await?,
         incidents: counts(conn, incidents).await?,
+        pager_findings,
+        pager_passed_s: passed.map_or(-1, |at| (now.as_millisecond() - at).max(0) / 1000),
         pages_waiting: waiting,
         pages_oldest_s: oldest.map_or(0, |at| (now.as_millisecond() - at).max(0) / 1000),
         each_gateway: each,
         gateways_holding: sums.holding,
         gateways_replaying: sums.replaying,
         gateways_clock_wrong: sums.clocks_wrong,
+        gateways_disk_wrong: sums.disks_wrong,
         ..Readings::default()
     })
 }

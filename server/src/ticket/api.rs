@@ -18,11 +18,11 @@ use crate::incident::api::Incident;
 use crate::router::input::{line, prose};
 use crate::router::{Items, Routes};
 use crate::user::{Act, Role, Viewer};
-use crate::{device, incident, page, site, user};
+use crate::{device, escalation, incident, page, site, user};
 
 pub mod shape;
 
-pub use shape::{Ticket, TicketEvent, TicketPage, TicketStory};
+pub use shape::{Ticket, TicketEscalation, TicketEvent, TicketHold, TicketPage, TicketStory};
 
 /// What to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -148,17 +148,21 @@ async fn get(
     Ok(Json(story(&mut *app.db.read().await?, &viewer, &id).await?))
 }
 
-async fn story(conn: &mut Conn, viewer: &Viewer, id: &str) -> Result<TicketStory, ApiError> {
+pub(crate) async fn story(conn: &mut Conn, viewer: &Viewer, id: &str) -> Result<TicketStory, ApiError> {
     let row = store::find(conn, &viewer.scope, id).await?.ok_or_else(|| ApiError::not_found("ticket", id))?;
     let filter = incident::store::Filter { ticket_id: Some(row.id.clone()), ..Default::default() };
-    let incidents = incident::store::list(conn, &viewer.scope, &filter, 100).await?;
+    let incidents = incident::store::list(conn, &viewer.scope, &filter, 1000).await?;
     let events = store::list_events(conn, &row.id).await?;
     let pages = page::store::list(conn, &row.id).await?;
+    let holds = store::hold::list(conn, &row.id).await?;
+    let escalation = escalation::store::find_shown(conn, &row.id).await?;
     let customer = viewer.role == Role::Customer;
     Ok(TicketStory {
         ticket: Ticket::new(row, incidents.into_iter().map(Incident::from).collect()),
         events: events.into_iter().map(TicketEvent::from).collect(),
         pages: pages.into_iter().map(|page| TicketPage::new(page, customer)).collect(),
+        holds: holds.into_iter().map(TicketHold::from).collect(),
+        escalation: escalation.map(TicketEscalation::from),
     })
 }
 
@@ -177,7 +181,7 @@ async fn create(
         return Err(ApiError::bad_request("severity", format!("`{}` is unknown", new.severity), hint));
     }
     let now = app.clock.now();
-    let mut tx = app.db.write().await?;
+    let mut tx = app.db.write_in_turn().await?;
     let site = site::store::find(&mut tx, &viewer.scope, &new.site_id).await?;
     if site.is_none() {
         return Err(ApiError::not_found("site", &new.site_id));
@@ -203,7 +207,7 @@ async fn create(
     store::append(&mut tx, id.as_str(), "opened", &person(&viewer), &body, now, now).await?;
     let entry = Entry::by(&viewer, now, "ticket.create", id.as_str(), json!({ "number": number }));
     audit::store::insert(&mut tx, &entry).await?;
-    page::step::plan(&mut tx, now).await?;
+    escalation::step::step(&mut tx, now).await?;
     let story = story(&mut tx, &viewer, id.as_str()).await?;
     tx.commit().await?;
     app.touched(&Touched::ticket(id.as_str()));
@@ -270,7 +274,7 @@ async fn close(
     let (mut tx, ticket, now) = begin(&app, &viewer, &id, &Step::Close).await?;
     let standing = incident::store::count_open(&mut tx, &ticket).await?;
     store::set_closed(&mut tx, &ticket, now, now).await?;
-    page::step::withdraw(&mut tx, &ticket, now).await?;
+    page::step::withdraw(&mut tx, &ticket, "over", now).await?;
     let body = json!({ "reason": "person", "text": text, "faults_standing": standing });
     finish(&app, tx, &viewer, &ticket, "closed", body, now).await
 }
@@ -295,14 +299,14 @@ fn person(viewer: &Viewer) -> Actor {
 }
 
 /// Begins a step on a ticket that the viewer may see, if the ticket's state allows it.
-async fn begin(
+pub(crate) async fn begin(
     app: &App,
     viewer: &Viewer,
     id: &str,
     step: &Step,
 ) -> Result<(Tx, String, Timestamp), ApiError> {
     let now = app.clock.now();
-    let mut tx = app.db.write().await?;
+    let mut tx = app.db.write_in_turn().await?;
     let row =
         store::find(&mut tx, &viewer.scope, id).await?.ok_or_else(|| ApiError::not_found("ticket", id))?;
     let state = TicketState::parse(&row.state).unwrap_or(TicketState::Open);
@@ -312,7 +316,7 @@ async fn begin(
 }
 
 /// Writes the step down, commits and tells everybody.
-async fn finish(
+pub(crate) async fn finish(
     app: &App,
     mut tx: Tx,
     viewer: &Viewer,
@@ -327,10 +331,14 @@ async fn finish(
         "note" => "ticket.note",
         "assigned" => "ticket.assign",
         "closed" => "ticket.close",
+        "handed_back" => "ticket.hand_back",
+        "taken_over" => "ticket.take_over",
+        "rerouted" => "ticket.reroute",
+        "experts_called" => "ticket.experts",
         _ => "ticket.reopen",
     };
     audit::store::insert(&mut tx, &Entry::by(viewer, now, action, ticket, json!({}))).await?;
-    page::step::plan(&mut tx, now).await?;
+    escalation::step::step(&mut tx, now).await?;
     let story = story(&mut tx, viewer, ticket).await?;
     tx.commit().await?;
     app.touched(&Touched::ticket(ticket));

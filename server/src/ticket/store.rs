@@ -2,11 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::Actor;
+use super::{Actor, moves_clocks};
 use crate::db::Conn;
-use crate::gateway::REPLAY_LIMIT;
 use crate::id::id;
 use crate::user::Scope;
+
+pub mod fact;
+pub mod hold;
+pub mod recount;
 
 id! {
     /// Names a ticket.
@@ -66,7 +69,7 @@ pub async fn find_machine(
 ) -> sqlx::Result<Option<(String, String)>> {
     sqlx::query_as(
         "SELECT id, severity FROM ticket WHERE gateway_id = $1 AND COALESCE(device_id, '') = $2 AND origin = 'machine' \
-         AND (device_id IS NOT NULL OR code = $3) AND state IN ('open', 'acked') ORDER BY opened_at LIMIT 1",
+         AND (device_id IS NOT NULL OR code = $3) AND state <> 'closed' ORDER BY opened_at LIMIT 1",
     )
     .bind(gateway)
     .bind(device.unwrap_or_default())
@@ -108,11 +111,15 @@ pub async fn append(
         Actor::Person { id, name } => (Some(id.as_str()), name.as_str()),
     };
     // The row lock on the ticket keeps two writers from taking the same sequence number.
-    sqlx::query("UPDATE ticket SET changed_at = $2 WHERE id = $1")
-        .bind(ticket)
-        .bind(now.as_millisecond())
-        .execute(&mut *conn)
-        .await?;
+    sqlx::query(
+        "UPDATE ticket SET changed_at = $2, recount_at = CASE WHEN CAST($3 AS BIGINT) = 1 THEN $2 ELSE recount_at END \
+         WHERE id = $1",
+    )
+    .bind(ticket)
+    .bind(now.as_millisecond())
+    .bind(i64::from(moves_clocks(kind)))
+    .execute(&mut *conn)
+    .await?;
     sqlx::query(
         "INSERT INTO ticket_event (ticket_id, seq, kind, occurred_at, recorded_at, actor_id, actor, source, body) \
          SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3, $4, $5, $6, $7, $8 FROM ticket_event WHERE ticket_id = $1",
@@ -144,8 +151,36 @@ pub async fn set_acked(conn: &mut Conn, id: &str, who: &str, now: Timestamp) -> 
     Ok(())
 }
 
-/// Closes a ticket.
+/// Nobody has a ticket any more that somebody had taken; it stays open.
+pub async fn set_untaken(conn: &mut Conn, id: &str, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE ticket SET state = 'open', acked_at = NULL, acked_by = NULL, assignee_id = NULL, changed_at = $2 \
+         WHERE id = $1 AND state = 'acked'",
+    )
+    .bind(id)
+    .bind(now.as_millisecond())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Another person takes a ticket from whoever had it.
+pub async fn set_taken_over(conn: &mut Conn, id: &str, who: &str, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE ticket SET state = 'acked', acked_at = COALESCE(acked_at, $3), acked_by = $2, assignee_id = NULL, \
+         changed_at = $3 WHERE id = $1 AND state <> 'closed'",
+    )
+    .bind(id)
+    .bind(who)
+    .bind(now.as_millisecond())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Closes a ticket. Nothing holds its pages back any more: a resolution is never withheld.
 pub async fn set_closed(conn: &mut Conn, id: &str, at: Timestamp, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM ticket_hold WHERE ticket_id = $1").bind(id).execute(&mut *conn).await?;
     sqlx::query("UPDATE ticket SET state = 'closed', closed_at = $2, changed_at = $3 WHERE id = $1")
         .bind(id)
         .bind(at.as_millisecond())
@@ -199,27 +234,14 @@ pub struct Unpaged {
     pub paged_severity: String,
 }
 
-/// Tickets that stand and whose severity is not the one that people were paged with. A gateway that is
-/// still replaying its history holds its devices' tickets back until it has caught up, but no longer than
-/// five minutes: a page may come late, never not at all.
-pub async fn list_unpaged(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Vec<Unpaged>> {
+/// Tickets that stand, that nothing holds, and whose severity is not the one that people were paged with: what
+/// is said in the end is the difference to what was said last, once.
+pub async fn list_unpaged(conn: &mut Conn) -> sqlx::Result<Vec<Unpaged>> {
     sqlx::query_as(
-        "SELECT t.id, t.site_id, t.severity, t.paged_severity FROM ticket t LEFT JOIN gateway g ON g.id = t.gateway_id \
-         LEFT JOIN gateway_epoch e ON e.gateway_id = g.id AND e.epoch = g.epoch \
-         WHERE t.state IN ('open', 'acked') AND t.paged_severity <> t.severity \
-         AND NOT (t.device_id IS NOT NULL AND g.replay_to IS NOT NULL AND e.upto < g.replay_to AND g.replay_from_at > $1) \
+        "SELECT t.id, t.site_id, t.severity, t.paged_severity FROM ticket t \
+         WHERE t.state <> 'closed' AND t.paged_severity <> t.severity \
+         AND NOT EXISTS (SELECT 1 FROM ticket_hold h WHERE h.ticket_id = t.id) \
          ORDER BY t.number LIMIT 500",
-    )
-    .bind(now.as_millisecond() - REPLAY_LIMIT.as_millis() as i64)
-    .fetch_all(conn)
-    .await
-}
-
-/// Tickets that nobody has taken and of which the people on duty have been told, newest first; at most 5,000.
-pub async fn list_untaken(conn: &mut Conn) -> sqlx::Result<Vec<Unpaged>> {
-    sqlx::query_as(
-        "SELECT id, site_id, severity, paged_severity FROM ticket WHERE state = 'open' \
-         AND paged_severity = severity ORDER BY number DESC LIMIT 5000",
     )
     .fetch_all(conn)
     .await
@@ -251,13 +273,22 @@ pub struct Row {
     pub assignee: Option<String>,
     pub closed_at: Option<i64>,
     pub changed_at: i64,
+    pub next_at: Option<i64>,
+    pub next_who: Option<String>,
+    /// The reason of the hold that has stood longest.
+    pub held: Option<String>,
+    /// Its particulars, JSON.
+    pub held_detail: Option<String>,
 }
 
 const SELECT: &str = "SELECT t.id, t.number, t.site_id, s.name AS site_name, s.name_zh AS site_name_zh, s.zone, \
      s.customer_id, t.device_id, d.name AS device_name, g.name AS gateway_name, t.origin, t.code, t.title, t.severity, \
-     t.state, t.opened_at, t.acked_at, t.acked_by, t.assignee_id, a.name AS assignee, t.closed_at, t.changed_at \
+     t.state, t.opened_at, t.acked_at, t.acked_by, t.assignee_id, a.name AS assignee, t.closed_at, t.changed_at, \
+     CASE WHEN e.held_since IS NULL THEN e.due_at END AS next_at, e.next_who, \
+     (SELECT h.reason FROM ticket_hold h WHERE h.ticket_id = t.id ORDER BY h.since, h.reason LIMIT 1) AS held, \
+     (SELECT h.detail FROM ticket_hold h WHERE h.ticket_id = t.id ORDER BY h.since, h.reason LIMIT 1) AS held_detail \
      FROM ticket t JOIN site s ON s.id = t.site_id LEFT JOIN device d ON d.id = t.device_id \
-     LEFT JOIN gateway g ON g.id = t.gateway_id LEFT JOIN account a ON a.id = t.assignee_id \
+     LEFT JOIN escalation e ON e.ticket_id = t.id LEFT JOIN gateway g ON g.id = t.gateway_id LEFT JOIN account a ON a.id = t.assignee_id \
      WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1)";
 
 /// One ticket that the viewer may see, by its id or by its number.
@@ -329,6 +360,33 @@ pub async fn list_events(conn: &mut Conn, id: &str) -> sqlx::Result<Vec<EventRow
     .bind(id)
     .fetch_all(conn)
     .await
+}
+
+/// The tickets about a device that a person had opened by `at` and that are not closed.
+pub async fn list_by_hand(conn: &mut Conn, device: &str, at: Timestamp) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "SELECT id FROM ticket WHERE device_id = $1 AND origin = 'person' AND state <> 'closed' AND opened_at <= $2 \
+         ORDER BY number LIMIT 100",
+    )
+    .bind(device)
+    .bind(at.as_millisecond())
+    .fetch_all(conn)
+    .await
+}
+
+/// A ticket's number.
+pub async fn number_of(conn: &mut Conn, id: &str) -> sqlx::Result<i64> {
+    sqlx::query_scalar("SELECT number FROM ticket WHERE id = $1").bind(id).fetch_one(conn).await
+}
+
+/// A ticket's trouble began at `at` already, by what one of its symptoms says.
+pub async fn set_begun(conn: &mut Conn, id: &str, at: i64) -> sqlx::Result<()> {
+    sqlx::query("UPDATE ticket SET opened_at = $2 WHERE id = $1 AND opened_at > $2")
+        .bind(id)
+        .bind(at)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Whether a ticket is not closed.

@@ -1,6 +1,7 @@
 //! Signing in, one's own account, and the people of the installation.
 
 pub mod contact;
+pub mod skill;
 
 use axum::Json;
 use axum::extract::{Path, State};

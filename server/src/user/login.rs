@@ -210,7 +210,7 @@ pub fn hash_of(secret: &str) -> String {
 }
 
 /// 32 random bytes as text.
-fn random_text() -> String {
+pub fn random_text() -> String {
     let mut bytes = [0_u8; 32];
     rand::fill(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)

@@ -85,6 +85,14 @@ acts! {
     EditDevices = "edit_devices",
     /// Ask a gateway to probe a device now.
     ProbeDevices = "probe_devices",
+    /// What a site allows from afar, and what was done.
+    SeeRemedies = "see_remedies",
+    /// Change what a site allows, and record consents.
+    EditRemedies = "edit_remedies",
+    /// Act on a device from afar.
+    PressRemedies = "press_remedies",
+    /// Plan, extend and end maintenance windows, and say that somebody has arrived.
+    EditMaintenance = "edit_maintenance",
     /// Incidents.
     SeeIncidents = "see_incidents",
     /// Tickets with their events and pages.
@@ -97,6 +105,16 @@ acts! {
     AckTickets = "ack_tickets",
     /// Close and reopen a ticket.
     CloseTickets = "close_tickets",
+    /// Say of a ticket's work what its clocks count: answered, arrived, restored, paused.
+    RecordFacts = "record_facts",
+    /// Decide that a clock does not count, or which version of the contract governs a ticket.
+    JudgeClocks = "judge_clocks",
+    /// Visits with their logs, and the tags of sites.
+    SeeVisits = "see_visits",
+    /// Plan a visit for oneself, and take the steps of those that one goes on.
+    WorkVisits = "work_visits",
+    /// Send others, take any step of any visit, call back, file and cancel.
+    PlanVisits = "plan_visits",
     /// Give a ticket to somebody.
     AssignTickets = "assign_tickets",
     /// The people of this installation.
@@ -107,6 +125,34 @@ acts! {
     SeeDuty = "see_duty",
     /// Change who is paged.
     EditDuty = "edit_duty",
+    /// Teams, rotas, shifts, gaps, the duty log and hand-over sheets.
+    SeeRota = "see_rota",
+    /// Teams, rotas and overrides.
+    EditRota = "edit_rota",
+    /// Ask a colleague to swap shifts, and answer.
+    SwapShifts = "swap_shifts",
+    /// Escalation plans, whom they lead to, what would happen, and how the pager itself is.
+    SeeEscalation = "see_escalation",
+    /// Escalation plans, and who is manager, expert or contact person of what.
+    EditEscalation = "edit_escalation",
+    /// Where the pager's heartbeat goes, and whose it hears.
+    EditPager = "edit_pager",
+    /// Which channels are set up, without what was set.
+    SeeChannels = "see_channels",
+    /// How each attempt to deliver a page went.
+    SeeDeliveries = "see_deliveries",
+    /// Set up the channels, and the receivers of events.
+    EditChannels = "edit_channels",
+    /// Write in the duty log, hand over and accept a turn, see one's own statement.
+    LogDuty = "log_duty",
+    /// Set what duty is worth, close statements.
+    EditPay = "edit_pay",
+    /// Contracts, their versions and calendars.
+    SeeContracts = "see_contracts",
+    /// Ask what a contract's text is worth, what it promises and what it charges, without keeping anything.
+    CheckContracts = "check_contracts",
+    /// Register contracts, save versions, say what they cover, accept, put in service and end them.
+    EditContracts = "edit_contracts",
     /// The record of what people changed.
     SeeAudit = "see_audit",
 }
@@ -122,8 +168,10 @@ pub fn allows(role: Role, act: Act) -> bool {
         | Act::SeeBoard
         | Act::SeeSites
         | Act::SeeDevices
+        | Act::SeeRemedies
         | Act::SeeIncidents
         | Act::SeeTickets
+        | Act::SeeContracts
         | Act::OpenTickets
         | Act::NoteTickets => &Role::ALL,
         Act::OwnContacts
@@ -131,13 +179,38 @@ pub fn allows(role: Role, act: Act) -> bool {
         | Act::SeeGateways
         | Act::SeePeople
         | Act::SeeDuty
+        | Act::SeeRota
+        | Act::SeeEscalation
+        | Act::SwapShifts
+        | Act::SeeChannels
+        | Act::LogDuty
         | Act::ProbeDevices
+        | Act::PressRemedies
+        | Act::EditMaintenance
+        | Act::CheckContracts
         | Act::AckTickets
+        | Act::RecordFacts
+        | Act::SeeVisits
+        | Act::WorkVisits
         | Act::CloseTickets => &[Administrator, Noc, Technician],
-        Act::EditDevices | Act::AssignTickets | Act::EditDuty => &[Administrator, Noc],
-        Act::EditCustomers | Act::EditSites | Act::EditGateways | Act::EditPeople | Act::SeeAudit => {
-            &[Administrator]
-        }
+        Act::EditDevices
+        | Act::AssignTickets
+        | Act::JudgeClocks
+        | Act::PlanVisits
+        | Act::EditDuty
+        | Act::EditRota
+        | Act::EditEscalation
+        | Act::SeeDeliveries => &[Administrator, Noc],
+        Act::EditRemedies
+        | Act::EditCustomers
+        | Act::EditSites
+        | Act::EditGateways
+        | Act::EditPeople
+        | Act::EditPager
+        | Act::EditChannels
+        | Act::EditPay
+        | Act::EditContracts
+        | Act::SeeAudit => &[Administrator],
     };
     who.contains(&role)
 }

@@ -7,6 +7,11 @@ use super::{AccountId, Language, Role, SESSION_IDLE_MS};
 use crate::customer::CustomerId;
 use crate::db::Conn;
 
+pub mod contact;
+pub mod skill;
+
+pub use contact::Contact;
+
 /// A row of `account`.
 #[derive(Clone, Debug, FromRow)]
 pub struct Account {
@@ -93,31 +98,6 @@ pub struct SessionRow {
     pub disabled: i64,
 }
 
-/// A row of `contact_method`.
-#[derive(Clone, Debug, FromRow, serde::Serialize, utoipa::ToSchema)]
-pub struct Contact {
-    /// Names it.
-    pub id: String,
-    /// Whose.
-    pub account_id: AccountId,
-    /// `email`, `webhook` or `http`.
-    pub channel: String,
-    /// A mail address or a URL.
-    pub address: String,
-    /// The body that the `http` channel sends.
-    pub template: String,
-    /// 0 or 1.
-    #[serde(serialize_with = "as_bool")]
-    #[schema(value_type = bool)]
-    pub enabled: i64,
-    /// Unix milliseconds.
-    pub created_at: i64,
-    /// When a test page last got through, Unix milliseconds.
-    pub tested_at: Option<i64>,
-    /// What the last test page that failed ran into.
-    pub test_error: Option<String>,
-}
-
 /// A row of `duty` with the names it needs.
 #[derive(Clone, Debug, FromRow, serde::Serialize, utoipa::ToSchema)]
 pub struct Duty {
@@ -135,16 +115,13 @@ pub struct Duty {
     pub created_at: i64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn as_bool<S: serde::Serializer>(flag: &i64, to: S) -> Result<S::Ok, S::Error> {
+/// Serialises a flag of the database as a truth value.
+pub fn as_bool<S: serde::Serializer>(flag: &i64, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_bool(*flag != 0)
 }
 
 const ACCOUNT: &str =
     "id, login, name, role, customer_id, password_hash, must_change, disabled, language, created_at";
-const CONTACT: &str =
-    "id, account_id, channel, address, template, enabled, created_at, tested_at, test_error";
-
 /// Inserts an account; a login that is taken is a conflict.
 pub async fn insert_account(conn: &mut Conn, new: &NewAccount, now: Timestamp) -> sqlx::Result<AccountId> {
     let id = AccountId::new(now);
@@ -315,77 +292,6 @@ pub async fn delete_ended_sessions(conn: &mut Conn, now: Timestamp) -> sqlx::Res
         .bind(now - SESSION_IDLE_MS)
         .execute(conn)
         .await?;
-    Ok(())
-}
-
-/// Inserts a contact.
-pub async fn insert_contact(conn: &mut Conn, contact: &Contact) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO contact_method (id, account_id, channel, address, template, enabled, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(contact.id.clone())
-    .bind(contact.account_id.as_str().to_owned())
-    .bind(contact.channel.clone())
-    .bind(contact.address.clone())
-    .bind(contact.template.clone())
-    .bind(contact.enabled)
-    .bind(contact.created_at)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// The contacts of an account, oldest first.
-pub async fn list_contacts(conn: &mut Conn, account: &AccountId) -> sqlx::Result<Vec<Contact>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT {CONTACT} FROM contact_method WHERE account_id = $1 ORDER BY id"
-    )))
-    .bind(account.as_str().to_owned())
-    .fetch_all(conn)
-    .await
-}
-
-/// One contact of an account.
-pub async fn find_contact(conn: &mut Conn, account: &str, id: &str) -> sqlx::Result<Option<Contact>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT {CONTACT} FROM contact_method WHERE account_id = $1 AND id = $2"
-    )))
-    .bind(account.to_owned())
-    .bind(id.to_owned())
-    .fetch_optional(conn)
-    .await
-}
-
-/// Writes what may change of a contact.
-pub async fn update_contact(conn: &mut Conn, contact: &Contact) -> sqlx::Result<()> {
-    sqlx::query("UPDATE contact_method SET address = $2, template = $3, enabled = $4 WHERE id = $1")
-        .bind(contact.id.clone())
-        .bind(contact.address.clone())
-        .bind(contact.template.clone())
-        .bind(contact.enabled)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// Removes a contact.
-pub async fn delete_contact(conn: &mut Conn, id: &str) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM contact_method WHERE id = $1").bind(id.to_owned()).execute(conn).await?;
-    Ok(())
-}
-
-/// Notes how a test page went: `error` is what it ran into.
-pub async fn record_test(conn: &mut Conn, id: &str, error: Option<&str>, now: Timestamp) -> sqlx::Result<()> {
-    sqlx::query(
-        "UPDATE contact_method SET test_error = $2, \
-         tested_at = CASE WHEN CAST($2 AS TEXT) IS NULL THEN $3 ELSE tested_at END WHERE id = $1",
-    )
-    .bind(id.to_owned())
-    .bind(error.map(str::to_owned))
-    .bind(now.as_millisecond())
-    .execute(conn)
-    .await?;
     Ok(())
 }
 

@@ -1,9 +1,10 @@
 // The REST client: one function per route, one error type. Nothing else in the page calls fetch.
+import { hearDate } from './clock.svelte';
 import type * as T from './types';
 
 /** What the server answered instead of a result: what happened, and what to do next. */
 export class ApiError extends Error {
-  constructor(readonly status: number, readonly code: string, message: string, readonly hint: string | null) {
+  constructor(readonly status: number, readonly code: string, message: string, readonly hint: string | null, readonly body: unknown = null) {
     super(message);
   }
 }
@@ -18,7 +19,7 @@ export function onSessionLost(listener: (error: ApiError) => void) { lost = list
 const BASE = '/api/v1';
 const id = encodeURIComponent;
 
-function query(values: Record<string, string | number | null | undefined>): string {
+export function query(values: Record<string, string | number | null | undefined>): string {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(values)) if (value !== undefined && value !== null && value !== '') search.set(key, String(value));
   const text = search.toString();
@@ -35,6 +36,7 @@ async function call<R>(method: string, path: string, body?: unknown): Promise<R>
   } catch {
     throw new ApiError(0, 'no_answer', '', null);
   }
+  hearDate(response.headers.get('date'));
   if (response.ok) {
     const text = await response.text();
     return (text ? JSON.parse(text) : undefined) as R;
@@ -46,17 +48,18 @@ async function call<R>(method: string, path: string, body?: unknown): Promise<R>
 
 async function readError(response: Response): Promise<ApiError> {
   try {
-    const { error } = (await response.json()) as { error: { code: string; message: string; hint?: string | null } };
-    return new ApiError(response.status, error.code, error.message, error.hint ?? null);
+    const body = (await response.json()) as { error: { code: string; message: string; hint?: string | null } };
+    return new ApiError(response.status, body.error.code, body.error.message, body.error.hint ?? null, body);
   } catch {
     return new ApiError(response.status, `http_${response.status}`, '', null);
   }
 }
 
-const get = <R>(path: string) => call<R>('GET', path);
-const post = <R>(path: string, body: unknown = {}) => call<R>('POST', path, body);
-const patch = <R>(path: string, body: unknown) => call<R>('PATCH', path, body);
-const remove = (path: string) => call<void>('DELETE', path);
+export const get = <R>(path: string) => call<R>('GET', path);
+export const post = <R>(path: string, body: unknown = {}) => call<R>('POST', path, body);
+export const patch = <R>(path: string, body: unknown) => call<R>('PATCH', path, body);
+export const put = <R>(path: string, body: unknown) => call<R>('PUT', path, body);
+export const remove = (path: string) => call<void>('DELETE', path);
 
 type Part<T> = Partial<T> & Record<string, unknown>;
 
@@ -82,6 +85,8 @@ export const api = {
   gateways: () => get<T.List<T.Gateway>>('/gateways'),
   gatewayGaps: (key: string) => get<T.List<T.RecordGap>>(`/gateways/${id(key)}/gaps`),
   wire: () => get<T.WireSums>('/wire'),
+  gatewayParents: (key: string) => get<T.List<T.Parent>>(`/gateways/${id(key)}/parents`),
+  setGatewayParents: (key: string, parents: { device_id: string; kind: string; group: string }[]) => put<T.List<T.Parent>>(`/gateways/${id(key)}/parents`, { parents }),
   addGateway: (site_id: string, name: string) => post<T.Enrolment>('/gateways', { site_id, name }),
   renewToken: (key: string) => post<T.Enrolment>(`/gateways/${id(key)}/token`),
   revokeGateway: (key: string) => post<void>(`/gateways/${id(key)}/revoke`),
@@ -96,6 +101,17 @@ export const api = {
   deviceHistory: (key: string, from: number, to: number, points: number) =>
     get<{ series: T.Series[]; lost: T.Lost[] }>(`/devices/${id(key)}/history${query({ from, to, points })}`),
   probe: (key: string) => post<{ command_id: string }>(`/devices/${id(key)}/probe`),
+  remedies: (key: string) => get<T.DeviceRemedies>(`/devices/${id(key)}/remedies`),
+  pressRemedy: (key: string, body: Record<string, unknown>) => post<T.DeviceRemedies>(`/devices/${id(key)}/remedies`, body),
+  siteRemedies: (site: string) => get<T.SiteRemedies>(`/sites/${id(site)}/remedies`),
+  changeSiteRemedies: (site: string, body: Record<string, unknown>) => put<T.SiteRemedies>(`/sites/${id(site)}/remedies`, body),
+  addConsent: (site: string, body: { given_by: string; words: string; until_at: number | null }) => post<T.SiteRemedies>(`/sites/${id(site)}/remedies/consents`, body),
+  revokeConsent: (site: string, key: string) => remove(`/sites/${id(site)}/remedies/consents/${id(key)}`),
+  topology: (key: string) => get<T.DeviceTopology>(`/devices/${id(key)}/topology`),
+  recordPort: (key: string, body: Record<string, unknown>) => put<void>(`/devices/${id(key)}/port`, body),
+  forgetPort: (key: string) => remove(`/devices/${id(key)}/port`),
+  proposals: (site_id: string) => get<T.List<T.ParentProposal>>(`/topology/proposals${query({ site_id })}`),
+  answerProposals: (body: { accept: string[]; dismiss: string[] }) => post<T.List<T.ParentProposal>>('/topology/proposals', body),
   command: (key: string) => get<T.Command>(`/commands/${id(key)}`),
 
   incidents: (filter: { state?: string; site_id?: string; device_id?: string }) => get<T.List<T.Incident>>(`/incidents${query(filter)}`),
@@ -109,6 +125,34 @@ export const api = {
   reopen: (key: string, reason: string) => post<unknown>(`/tickets/${id(key)}/reopen`, { reason }),
   assign: (key: string, account_id: string | null) => post<unknown>(`/tickets/${id(key)}/assign`, { account_id }),
 
+  handBack: (key: string, reason: string) => post<unknown>(`/tickets/${id(key)}/hand-back`, { reason }),
+  takeOver: (key: string) => post<unknown>(`/tickets/${id(key)}/take-over`),
+  reroute: (key: string, to: { account_id?: string; team_id?: string; plan_id?: string; reason: string }) => post<unknown>(`/tickets/${id(key)}/reroute`, to),
+  callExperts: (key: string, reason: string) => post<unknown>(`/tickets/${id(key)}/experts`, { reason }),
+  plans: () => get<T.List<T.PlanEntry>>('/escalation/plans'),
+  addPlan: (body: Record<string, unknown>) => post<T.PlanEntry>('/escalation/plans', body),
+  changePlan: (key: string, body: Record<string, unknown>) => call<T.PlanEntry>('PUT', `/escalation/plans/${id(key)}`, body),
+  removePlan: (key: string) => remove(`/escalation/plans/${id(key)}`),
+  checkPlan: (body: Record<string, unknown>) => post<T.PlanCheck>('/escalation/check', body),
+  placeRoles: () => get<T.List<T.PlaceRole>>('/escalation/people'),
+  addPlaceRole: (body: Record<string, unknown>) => post<T.PlaceRole>('/escalation/people', body),
+  removePlaceRole: (key: string) => remove(`/escalation/people/${id(key)}`),
+  forecast: (device_id: string, fault: string, local?: string) => get<T.Forecast>(`/escalation/forecast${query({ device_id, fault, local })}`),
+  namesOf: (kind: 'teams' | 'rotas') => get<T.List<T.Named>>(`/${kind}`),
+  abilities: (user: string) => get<T.Abilities>(`/users/${id(user)}/skills`),
+  setAbilities: (user: string, body: T.Abilities) => call<T.Abilities>('PUT', `/users/${id(user)}/skills`, body),
+  skills: () => get<T.List<string>>('/skills'),
+  pager: () => get<T.Pager>('/pager'),
+  addHeartbeat: (body: Record<string, unknown>) => post<void>('/pager/heartbeats', body),
+  removeHeartbeat: (key: string) => remove(`/pager/heartbeats/${id(key)}`),
+  addPeer: (body: Record<string, unknown>) => post<{ id: string; address: string }>('/pager/peers', body),
+  removePeer: (key: string) => remove(`/pager/peers/${id(key)}`),
+  maintenance: (state: 'current' | 'all', site_id?: string) => get<T.List<T.Maintenance>>(`/maintenance${query({ state, site_id })}`),
+  addMaintenance: (body: Record<string, unknown>) => post<T.Maintenance>('/maintenance', body),
+  endMaintenance: (key: string) => post<T.Maintenance>(`/maintenance/${id(key)}/end`),
+  extendMaintenance: (key: string, until: number) => post<T.Maintenance>(`/maintenance/${id(key)}/extend`, { until }),
+  arriveMaintenance: (key: string) => post<T.Maintenance>(`/maintenance/${id(key)}/arrive`),
+
   users: () => get<T.List<T.User>>('/users'),
   addUser: (body: Record<string, unknown>) => post<{ user: T.User; password: string | null }>('/users', body),
   changeUser: (key: string, body: Record<string, unknown>) => patch<T.User>(`/users/${id(key)}`, body),
@@ -117,6 +161,19 @@ export const api = {
   changeContact: (user: string, key: string, body: Record<string, unknown>) => patch<T.Contact>(`/users/${id(user)}/contacts/${id(key)}`, body),
   removeContact: (user: string, key: string) => remove(`/users/${id(user)}/contacts/${id(key)}`),
   testContact: (user: string, key: string) => post<unknown>(`/users/${id(user)}/contacts/${id(key)}/test`),
+  channels: () => get<T.Channels>('/channels'),
+  setChannel: (name: string, values: Record<string, string>) => put<T.Channel>(`/channels/${id(name)}`, { values }),
+  dropChannel: (name: string) => remove(`/channels/${id(name)}`),
+  pushKey: () => get<{ public_key: string }>('/push-key'),
+  deliveries: (failed: boolean) => get<T.List<T.Delivery>>(`/deliveries${query({ failed: String(failed) })}`),
+  receivers: () => get<T.List<T.Receiver>>('/receivers'),
+  addReceiver: (body: Record<string, unknown>) => post<T.Receiver>('/receivers', body),
+  changeReceiver: (key: string, body: Record<string, unknown>) => patch<T.Receiver>(`/receivers/${id(key)}`, body),
+  testReceiver: (key: string) => post<{ ok: boolean; answer: string }>(`/receivers/${id(key)}/test`),
+  dropReceiver: (key: string) => remove(`/receivers/${id(key)}`),
+  localPage: (gateway: string) => get<T.LocalPage>(`/gateways/${id(gateway)}/local-page`),
+  setLocalPage: (gateway: string, body: Record<string, unknown>) => put<T.LocalPage>(`/gateways/${id(gateway)}/local-page`, body),
+  dropLocalPage: (gateway: string) => remove(`/gateways/${id(gateway)}/local-page`),
   duty: () => get<T.List<T.Duty>>('/duty'),
   addDuty: (site_id: string | null, account_id: string) => post<T.Duty>('/duty', { site_id, account_id }),
   removeDuty: (key: string) => remove(`/duty/${id(key)}`),

@@ -3,23 +3,30 @@ const PING = '[[check]]\nkind = "icmp"\nevery = "30s"\n';
 const WEB = '[[check]]\nkind = "http"\nport = 80\nauth = "digest"\nuser = "viewer"\npassword = "…"\nexpect_status = 200\n';
 const SNMP = '[[check]]\nkind = "snmp"\nversion = "3"\nuser = "monitor"\nauth = "sha256"\nauth_password = "…"\nprivacy = "aes128"\nprivacy_password = "…"\n';
 
+const TCP = '[[check]]\nkind = "tcp"\nname = "web-port"\nport = 80\n';
+const STREAM = '[[check]]\nkind = "rtsp"\npath = "/Streaming/Channels/102"\nuser = "viewer"\npassword = "…"\n';
+const PICTURE = '[[check]]\nkind = "picture"\npath = "/ISAPI/Streaming/channels/101/picture"\nuser = "viewer"\npassword = "…"\n';
+const HOST = '[[check]]\nkind = "host"\n';
+
 /** Name of the example, TOML text. */
 export const EXAMPLES: [string, string][] = [
   ['icmp', PING],
-  ['tcp', '[[check]]\nkind = "tcp"\nname = "rtsp"\nport = 554\n'],
+  ['tcp', TCP],
+  ['rtsp', STREAM],
+  ['picture', PICTURE],
   ['http', WEB],
   ['tls', '[[check]]\nkind = "tls"\nport = 443\nwarn_days = 30\n'],
   ['ntp', '[[check]]\nkind = "ntp"\nmax_offset_ms = 2000\n'],
   ['snmp', SNMP],
-  ['host', '[[check]]\nkind = "host"\n'],
+  ['host', HOST],
 ];
 
 export const CLASSES = ['camera', 'nvr', 'switch', 'access', 'ups', 'phone', 'intrusion', 'server', 'gateway', 'other'] as const;
 
 /** What to start with for a class. */
 export function starter(kind: string): string {
-  if (kind === 'gateway') return EXAMPLES[6]![1];
+  if (kind === 'gateway') return HOST;
   if (kind === 'switch' || kind === 'ups') return `${PING}\n${SNMP}`;
-  if (kind === 'camera' || kind === 'nvr') return `${PING}\n${EXAMPLES[1]![1]}\n${WEB}`;
+  if (kind === 'camera' || kind === 'nvr') return `${PING}\n${STREAM}\n${WEB}`;
   return PING;
 }

@@ -19,5 +19,14 @@ class PageClock {
   tick() { this.now = this.read(); }
 }
 export const pageClock = new PageClock();
+/** What this device's own clock shows, right or wrong. */
+export const deviceNow = () => Date.now();
+/** How far this device's clock is ahead of the server's, ms, as its last answer told (to the second); null before the first. */
+export let skewMs: number | null = null;
+/** An answer came, dated by the server. */
+export function hearDate(date: string | null) {
+  const at = date ? Date.parse(date) : NaN;
+  if (!Number.isNaN(at)) skewMs = Date.now() - (at + 500);
+}
 /** A steady reading for spans within the page (no jumps). */
 export const steady = () => performance.now();

@@ -27,7 +27,7 @@ class Faults {
 export const faults = new Faults();
 
 /** What a ticket is about, in one sentence: a person's own words, or the fault of its device. */
-export function ticketTitle(ticket: Pick<Ticket, 'title' | 'code' | 'device_name'> & Partial<Ticket>): string {
+export function ticketTitle(ticket: Pick<Ticket, 'title' | 'code' | 'device_name'> & Partial<Pick<Ticket, 'gateway_name' | 'incidents'>>): string {
   if (ticket.title) return ticket.title;
   const what = faults.title(ticket.code);
   const who = ticket.device_name ?? ticket.gateway_name;

@@ -6,7 +6,7 @@ const MINUTE = 60_000, DAY = 86_400_000;
 export const HELD_AFTER_MS = 2 * MINUTE;
 export const CERTIFICATE_ENDS_MS = 14 * DAY;
 
-export const TROUBLES = ['revoked', 'silent', 'certificate', 'held', 'config', 'gap', 'clock', 'telling', 'late', 'never'] as const;
+export const TROUBLES = ['revoked', 'silent', 'certificate', 'held', 'config', 'gap', 'disk', 'clock', 'telling', 'late', 'never'] as const;
 export type Trouble = (typeof TROUBLES)[number];
 
 /** How long the oldest record waits on its disk; 0 = nothing waits. */
@@ -23,7 +23,7 @@ export function troubles(gateway: Gateway, now: number): Trouble[] {
     held: heard && queueAge(gateway, now) > HELD_AFTER_MS && wire.replay_left === null,
     telling: heard && wire.replay_left !== null,
     config: gateway.config_error !== '',
-    gap: wire.gaps_day > 0, clock: wire.clock_wrong_at !== null,
+    gap: wire.gaps_day > 0, disk: wire.disk_trouble !== null, clock: wire.clock_wrong_at !== null,
   };
   return TROUBLES.filter((trouble) => found[trouble]);
 }

@@ -25,7 +25,7 @@ export function metricValue(metric: string, value: number, axis = false): string
 export function evidenceText(evidence: unknown): string {
   if (typeof evidence === 'string') return evidence;
   if (typeof evidence !== 'object' || evidence === null) return '';
-  const { text, checks, ...rest } = evidence as Record<string, unknown>;
+  const { text, checks, picture_jpeg: _, ...rest } = evidence as Record<string, unknown>;
   if (typeof text === 'string' && text) return text;
   if (typeof checks === 'object' && checks !== null) return Object.entries(checks).map(([name, said]) => `${name}: ${String(said)}`).join(' · ');
   return Object.entries(rest)

@@ -23,7 +23,7 @@ class Route {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element | null)?.closest('a');
     if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
-    if (link.pathname.startsWith('/api/') || link.pathname.startsWith('/a/') || link.hash) return;
+    if (link.pathname.startsWith('/api/') || link.pathname.startsWith('/a/') || link.pathname === '/tech' || link.hash) return;
     event.preventDefault();
     this.go(link.pathname + link.search);
   }

@@ -49,6 +49,11 @@ export function word(prefix: string, value: string): string {
   return FILES[speech.language][`${prefix}.${value}`] ?? value.replaceAll('_', ' ');
 }
 
+/** What happens in the course of the work, as it is recorded; else as contracts name that moment. */
+export function happening(value: string): string {
+  return `work.${value}` in FILES[speech.language] ? word('work', value) : word('moment', value);
+}
+
 const formats = new Map<string, Intl.NumberFormat>();
 /** A number with grouped thousands and a real minus. */
 export function count(n: number, digits = 0): string {

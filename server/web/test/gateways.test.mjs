@@ -6,7 +6,7 @@ const { arranged, troubles } = await load('gateways.ts');
 const NOW = 1_700_000_000_000, DAY = 86_400_000;
 const gateway = (name, change = {}, wire = {}) => ({
   id: `gw-${name}`, name, site_name: 'North', state: 'online', cert_not_after: NOW + 200 * DAY, clock_offset_ms: 4, config_error: '', queue_records: 0, agent_version: '0.1.0', ...change,
-  wire: { queue_oldest_at: null, newest_at: NOW, late_ms: 900, replay_left: null, gaps: 0, gaps_day: 0, lost_records: 0, last_gap_at: null, last_gap_reason: null, refused_by_agent: 0, refused_here: 0, clock_wrong_at: null, ...wire },
+  wire: { queue_oldest_at: null, newest_at: NOW, late_ms: 900, replay_left: null, gaps: 0, gaps_day: 0, lost_records: 0, last_gap_at: null, last_gap_reason: null, refused_by_agent: 0, refused_here: 0, clock_wrong_at: null, disk_trouble: null, disk_wrong_at: null, ...wire },
 });
 
 test('a gateway that works has no trouble', () => {

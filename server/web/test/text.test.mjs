@@ -28,8 +28,8 @@ test('a plural has both forms', () => {
 test('every text of the page is used', () => {
   const folders = ['../src/', '../src/parts/', '../src/pages/'];
   const source = folders.flatMap((folder) => readdirSync(new URL(folder, import.meta.url)).filter((name) => /\.(ts|svelte)$/.test(name)).map((name) => read(folder + name))).join('\n');
-  // Keys made from values of the wire: `word('class', …)`, t(`role.${…}`).
-  const stems = [...source.matchAll(/word\(\s*[`']([a-z._]+)(?:\.\$\{[^}]*\})?[`']/g), ...source.matchAll(/t\(`([a-z._]+)\.\$/g)].map((found) => found[1]);
+  // Keys made from values of the wire: `word('class', …)`, t(`role.${…}`), tn(`count.${…}`, n).
+  const stems = [...source.matchAll(/word\(\s*[`']([a-z._]+)(?:\.\$\{[^}]*\})?[`']/g), ...source.matchAll(/tn?\(`([a-z._]+)\.\$/g)].map((found) => found[1]);
   const unused = Object.keys(en).filter((key) => {
     if (/^(mail|ack)\./.test(key)) return false; // the server's
     const plain = key.replace(/\.(one|other)$/, '');

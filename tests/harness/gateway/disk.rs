@@ -9,7 +9,7 @@ use sitewarden_agent::clock::shifted;
 use sitewarden_agent::core::{Batch, ConfigChange, Kept};
 use sitewarden_agent::session::{Record, RecordKind};
 use sitewarden_agent::timeline::{Clocks, Earlier};
-use sitewarden_proto::wire::{Gap, gap};
+use sitewarden_proto::wire::{DiskTrouble, Gap, gap};
 
 /// A disk.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Disk {
     /// Records that it holds at most, gaps not counted.
     bound: usize,
     dropped: u64,
+    /// What it says of itself.
+    pub trouble: DiskTrouble,
 }
 
 impl Disk {
@@ -26,7 +28,13 @@ impl Disk {
     pub fn new(epoch: u64, line: Timestamp) -> Self {
         let clocks = Clocks::new(1, line.as_millisecond(), None, Vec::new());
         let kept = Kept { epoch, tail: 1, head: 0, clocks, ..Kept::default() };
-        Self { records: BTreeMap::new(), kept, bound: usize::MAX, dropped: 0 }
+        Self {
+            records: BTreeMap::new(),
+            kept,
+            bound: usize::MAX,
+            dropped: 0,
+            trouble: DiskTrouble::Unspecified,
+        }
     }
 
     /// From now on it holds so many records.
@@ -41,6 +49,9 @@ impl Disk {
             kept.samples.clear();
         }
         kept.samples.extend(batch.samples.into_iter().map(|sample| (batch.clock, sample)));
+        if batch.alone.is_some() {
+            kept.alone.clone_from(&batch.alone);
+        }
         if let Some(standing) = batch.standing {
             kept.standing = standing;
         }
@@ -51,6 +62,7 @@ impl Disk {
             None => {}
         }
         kept.commands.extend(batch.journal);
+        kept.remedies.extend(batch.remedies.into_iter().map(|entry| (entry.id.clone(), entry)));
         if let Some(last) = batch.records.last() {
             kept.head = last.last;
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -30,10 +30,15 @@ impl Lighttpd {
     /// Starts one and waits until it listens. `algorithm` is MD5 or SHA-256.
     pub async fn start(algorithm: &str) -> Self {
         let dir = folder();
-        let port = free_tcp_port();
         fs::create_dir_all(dir.path().join("www/private")).expect("the peer's folder takes a folder");
         write(dir.path(), "www/index.html", "open to everybody");
         write(dir.path(), "www/private/index.html", Self::TEXT);
+        Self::serve(dir, algorithm, "/private/", "").await
+    }
+
+    /// Serves what lies in `www` of a folder; what begins with `closed` wants a login.
+    pub(super) async fn serve(dir: TempDir, algorithm: &str, closed: &str, more: &str) -> Self {
+        let port = free_tcp_port();
         // Made by: printf 'monitor:camera:right-password' | md5sum (or sha256sum).
         let hash = match algorithm {
             "MD5" => "29100cfd3382a5b5f5b07fb981adb84e",
@@ -49,21 +54,35 @@ impl Lighttpd {
                 "server.document-root = \"{root}/www\"\n\
                  server.bind = \"127.0.0.1\"\n\
                  server.port = {port}\n\
-                 server.modules = (\"mod_auth\", \"mod_authn_file\", \"mod_accesslog\")\n\
+                 server.modules = (\"mod_auth\", \"mod_authn_file\", \"mod_accesslog\", \"mod_cgi\")\n\
                  index-file.names = (\"index.html\")\n\
+                 server.stat-cache-engine = \"disable\"\n\
                  mimetype.assign = (\".html\" => \"text/html\")\n\
                  accesslog.filename = \"{root}/access.log\"\n\
                  accesslog.format = \"%s %r\"\n\
                  auth.backend = \"htdigest\"\n\
                  auth.backend.htdigest.userfile = \"{root}/users\"\n\
-                 auth.require = (\"/private/\" => (\"method\" => \"digest\", \"algorithm\" => \"{algorithm}\", \
-                 \"realm\" => \"camera\", \"require\" => \"valid-user\"))\n"
+                 auth.require = (\"{closed}\" => (\"method\" => \"digest\", \"algorithm\" => \"{algorithm}\", \
+                 \"realm\" => \"camera\", \"require\" => \"valid-user\"))\n{more}"
             ),
         );
         let args = ["-D".to_owned(), "-f".to_owned(), config.display().to_string()];
         let mut process = Process::start("lighttpd", Path::new("/usr/sbin/lighttpd"), args, &[], dir.path());
         process.ready(|_| TcpStream::connect(("127.0.0.1", port)).is_ok()).await;
         Self { port, _process: process, dir }
+    }
+
+    /// Serves these bytes from now on.
+    pub fn put(&self, path: &str, bytes: &[u8]) {
+        let (whole, part) = (self.file(&format!("www/{path}")), self.file("part"));
+        fs::write(&part, bytes)
+            .and_then(|()| fs::rename(&part, whole))
+            .expect("the peer's folder takes a file");
+    }
+
+    /// A file of its folder.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// The statuses of all requests for `path` so far. The server writes its log every few seconds; a last

@@ -16,7 +16,21 @@ pub struct Snmpd {
     pub port: u16,
     dir: TempDir,
     process: Process,
+    /// Lines of its configuration beyond the usual.
+    more: String,
 }
+
+/// Plays PoE port 1.7 of RFC 3621 behind `pass`: its state is a file, and so is the list of all that was ever SET.
+const POE: &str = r#"#!/bin/sh
+cd "${0%/*}" || exit 1
+port=.1.3.6.1.2.1.105.1.1.1
+case "$1 $2" in
+"-g $port.3.1.7") echo "$2"; echo integer; cat port ;;
+"-g $port.6.1.7") echo "$2"; echo integer; [ "$(cat port)" = 1 ] && echo 3 || echo 1 ;;
+"-s $port.3.1.7") echo "$4" >> sets; echo "$4" > port.new; mv port.new port ;;
+"-s "*) echo not-writable ;;
+esac
+"#;
 
 impl Snmpd {
     /// The community of versions 1 and 2c.
@@ -32,13 +46,50 @@ impl Snmpd {
     /// What sysName says.
     pub const NAME: &str = "gate-switch";
 
+    /// The community that may write, of [`Snmpd::with_poe`].
+    pub const WRITER: &str = "site-writer";
+
     /// Starts one and waits until it listens.
     pub async fn start() -> Self {
+        Self::begin(folder(), String::new()).await
+    }
+
+    /// Starts one that has a PoE port 1.7, which is on.
+    pub async fn with_poe() -> Self {
         let dir = folder();
+        let script = write(dir.path(), "poe.sh", POE);
+        write(dir.path(), "port", "1\n");
+        write(dir.path(), "sets", "");
+        let more = format!(
+            "rwcommunity {} 127.0.0.1\npass .1.3.6.1.2.1.105.1.1.1 /bin/sh {}\n",
+            Self::WRITER,
+            script.display()
+        );
+        Self::begin(dir, more).await
+    }
+
+    async fn begin(dir: TempDir, more: String) -> Self {
         let port = free_udp_port();
-        let mut process = run(dir.path(), port);
+        let mut process = run(dir.path(), port, &more);
         listening(&mut process).await;
-        Self { port, dir, process }
+        Self { port, dir, process, more }
+    }
+
+    /// `pethPsePortAdminEnable` of the PoE port: 1 is on, 2 is off.
+    pub fn poe(&self) -> i32 {
+        let text = std::fs::read_to_string(self.dir.path().join("port")).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
+    }
+
+    /// Somebody sets the PoE port by hand.
+    pub fn set_poe(&self, to: i32) {
+        write(self.dir.path(), "port", &format!("{to}\n"));
+    }
+
+    /// What the PoE port was SET to, one after the other.
+    pub fn poe_sets(&self) -> Vec<i32> {
+        let text = std::fs::read_to_string(self.dir.path().join("sets")).unwrap_or_default();
+        text.lines().filter_map(|line| line.trim().parse().ok()).collect()
     }
 
     /// Kills the agent.
@@ -49,12 +100,12 @@ impl Snmpd {
     /// Starts the agent again on the same port.
     pub async fn start_again(&mut self) {
         self.process.kill();
-        self.process = run(self.dir.path(), self.port);
+        self.process = run(self.dir.path(), self.port, &self.more);
         listening(&mut self.process).await;
     }
 }
 
-fn run(dir: &Path, port: u16) -> Process {
+fn run(dir: &Path, port: u16, more: &str) -> Process {
     let config = write(
         dir,
         "agent.conf",
@@ -64,7 +115,7 @@ fn run(dir: &Path, port: u16) -> Process {
              createUser {signer} SHA \"{auth}\"\n\
              rouser {signer} auth\n\
              rocommunity {community} 127.0.0.1\n\
-             sysName {name}\n",
+             sysName {name}\n{more}",
             user = Snmpd::USER,
             signer = Snmpd::SIGNER,
             auth = Snmpd::AUTH_PASSWORD,

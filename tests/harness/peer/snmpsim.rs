@@ -60,7 +60,7 @@ impl Snmpsim {
 }
 
 /// The virtual environment that `tests/run` fills from `tests/requirements.txt`.
-fn venv() -> PathBuf {
+pub(super) fn venv() -> PathBuf {
     target_dir().join("peers/venv")
 }
 

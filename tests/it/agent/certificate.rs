@@ -2,6 +2,7 @@
 //! itself. And one that was revoked: it stays away, and does not keep asking.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -25,18 +26,18 @@ stories_in_parallel![
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// The real programs, and a gateway that is enrolled and does not run yet.
-pub(super) struct Scene {
+pub(crate) struct Scene {
     agent: Option<Process>,
     server: Process,
     place: Installation,
-    pub(super) api: Client,
-    pub(super) gateway: String,
+    pub(crate) api: Client,
+    pub(crate) gateway: String,
     database: Database,
     door: SocketAddr,
 }
 
 impl Scene {
-    pub(super) async fn set(engine: Engine) -> Self {
+    pub(crate) async fn set(engine: Engine) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let programs = Programs { server: binary("sitewarden"), agent: binary("sitewarden-agent") };
         let database = Database::fresh(engine).await;
@@ -67,15 +68,47 @@ impl Scene {
         std::fs::write(path, format!("{text}server = \"{address}\"\n")).unwrap();
     }
 
-    pub(super) fn start_agent(&mut self) {
+    pub(crate) fn start_agent(&mut self) {
         self.agent = Some(self.place.start_agent().unwrap());
+    }
+
+    /// The agent is gone at once, in the middle of whatever it did.
+    pub(crate) async fn kill_agent(&mut self) {
+        if let Some(agent) = &mut self.agent {
+            agent.kill().await.unwrap();
+        }
+    }
+
+    /// The same by a name, `host:port`.
+    pub(super) fn agent_speaks_to_name(&self, address: &str) {
+        let path = self.place.folder().join("agent.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{text}server = {address:?}\n")).unwrap();
+    }
+
+    /// The agent begins with file systems of its own.
+    pub(super) fn start_agent_apart(&mut self, setup: &str) {
+        let config = self.file("agent.toml").display().to_string();
+        let (agent, log) = (binary("sitewarden-agent"), self.file("agent.log"));
+        let started = Process::start_apart("agent", &agent, &["run", "--config", &config], log, setup);
+        self.agent = Some(started.unwrap());
+    }
+
+    /// A file of the installation.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.place.file(name)
+    }
+
+    /// The same file as the running agent sees it.
+    pub(super) fn file_inside(&self, name: &str) -> PathBuf {
+        self.agent.as_ref().and_then(|agent| agent.sees(&self.file(name))).expect("the agent runs")
     }
 
     fn agent_said(&self) -> String {
         self.agent.as_ref().map(Process::said).unwrap_or_default()
     }
 
-    pub(super) async fn gateway_is(&self, state: &str, since: Timestamp) {
+    pub(crate) async fn gateway_is(&self, state: &str, since: Timestamp) {
         let path = format!("/gateways/{}", self.gateway);
         let what = format!("the gateway is {state}");
         until(&what, LIMIT, async || {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sitewarden_agent::clock::Clock;
 use sitewarden_agent::probe::OutcomeState::{self, Bad, Good, Silent};
 use sitewarden_agent::probe::{self, Context, Outcome};
-use sitewarden_tests::peer::{Bent, Chronyd, Lighttpd, Snmpd, TlsPort};
+use sitewarden_tests::peer::{Bent, Chronyd, Lighttpd, RtspServer, Snmpd, TlsPort};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
@@ -67,6 +67,7 @@ async fn what_accepts_and_never_answers_is_silent_at_the_time_limit() {
         (format!("kind = \"http\"\nport = {mute}"), "http_silent"),
         (format!("kind = \"http\"\ntls = true\nport = {mute}"), "http_silent"),
         (format!("kind = \"tls\"\nport = {mute}"), "tls_silent"),
+        (format!("kind = \"rtsp\"\nlook = \"200ms\"\nport = {mute}"), "rtsp_silent"),
         (format!("kind = \"ntp\"\nport = {deaf}"), "ntp_silent"),
         (format!("kind = \"snmp\"\nport = {deaf}\nversion = \"2c\"\ncommunity = \"x\""), "snmp_silent"),
         (
@@ -83,7 +84,9 @@ async fn what_accepts_and_never_answers_is_silent_at_the_time_limit() {
 
 #[tokio::test]
 async fn what_drips_is_silent_at_the_time_limit() {
-    let heads: [(&'static [u8], &str); 3] = [
+    let heads: [(&'static [u8], &str); 5] = [
+        (b"RTSP/1.0 200 OK\r\nX-Slow: ", "kind = \"rtsp\"\nlook = \"200ms\""),
+        (b"RTSP/1.0 200 OK\r\nContent-Length: 60000\r\n\r\n", "kind = \"rtsp\"\nlook = \"200ms\""),
         (b"HTTP/1.1 200 OK\r\nX-Slow: ", "kind = \"http\""),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", "kind = \"http\"\nexpect_text = \"end\""),
         // A handshake record of 16,000 bytes.
@@ -91,8 +94,9 @@ async fn what_drips_is_silent_at_the_time_limit() {
     ];
     for (head, check) in heads {
         let (slow, _serving) = port(move |stream| drip(stream, head)).await;
-        let code = if check.contains("tls") { "tls_silent" } else { "http_silent" };
-        ends(&format!("{check}\nport = {slow}"), Silent, code).await;
+        let (_, kind) = check.split_once('"').unwrap();
+        let code = format!("{}_silent", kind.split_once('"').unwrap().0);
+        ends(&format!("{check}\nport = {slow}"), Silent, &code).await;
     }
 }
 
@@ -167,6 +171,17 @@ async fn bent_replies_end_in_an_outcome() {
         Lighttpd::PASSWORD
     );
     survives("http", &signed_in).await;
+
+    let streams = RtspServer::start("digest").await;
+    let bent = Bent::tcp(streams.port, seed).await;
+    let stream = format!(
+        "kind = \"rtsp\"\nport = {}\npath = \"/live\"\nuser = \"{}\"\npassword = \"{}\"\n\
+         look = \"200ms\"\ntimeout = \"1500ms\"",
+        bent.port,
+        RtspServer::USER,
+        RtspServer::PASSWORD
+    );
+    survives("rtsp", &stream).await;
 
     let secure = TlsPort::until("2099-01-01T00:00:00Z".parse().unwrap()).await;
     let bent = Bent::tcp(secure.port, seed).await;

@@ -149,10 +149,10 @@ async fn check_tickets(w: &World, truth: &[Truth]) {
         let opened = ticket["opened_at"].as_i64().unwrap();
         assert!((*began..*began + CONFIRMED).contains(&opened), "{ticket}");
         if ended.is_some() {
-            assert_eq!(story, ["opened", "fault_cleared", "closed"], "#{number}");
+            assert_eq!(story, ["opened", "withheld", "fault_cleared", "closed"], "#{number}");
             assert!(ticket["closed_at"].as_i64() < Some(ended.unwrap() + CONFIRMED), "{ticket}");
         } else {
-            assert_eq!(story, ["opened", "page_queued", "page_sent"], "#{number}");
+            assert_eq!(story, ["opened", "withheld", "released", "page_queued", "page_sent"], "#{number}");
         }
     }
 }

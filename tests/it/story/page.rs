@@ -4,7 +4,7 @@ use serde_json::json;
 use sitewarden_proto::wire::CommandResult;
 use sitewarden_proto::wire::command_result::Status;
 use sitewarden_server::gateway::command;
-use sitewarden_server::page::store;
+use sitewarden_server::page::store::send as store;
 use sitewarden_tests::database::Engine;
 use sitewarden_tests::stories;
 use sitewarden_tests::world::World;

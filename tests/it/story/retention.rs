@@ -3,16 +3,18 @@
 
 use std::sync::{Arc, Mutex};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use sitewarden_proto::envelope::{Codec, encode};
 use sitewarden_proto::topic::Up;
 use sitewarden_proto::wire::envelope::Body;
 use sitewarden_proto::wire::gap::Reason;
 use sitewarden_proto::wire::{Envelope, Gap, Transition};
 use sitewarden_proto::{metrics, wire};
-use sitewarden_server::db::Engine;
+use sitewarden_server::db::{Conn, Engine};
+use sitewarden_server::device::store::topology;
 use sitewarden_server::gateway::command::{self, Action};
-use sitewarden_server::{history, ingest, retention};
+use sitewarden_server::remedy::store::settings::{self, NewConsent};
+use sitewarden_server::{history, ingest, remedy, retention};
 use sitewarden_tests::stories;
 use sitewarden_tests::world::World;
 use sqlx::AssertSqlSafe;
@@ -24,13 +26,16 @@ const DAY_MS: i64 = 24 * 3_600_000;
 const STRIDE: i64 = 25;
 
 /// Table, its time, and for how many days it is kept by default; none = for ever.
-const KEPT: [(&str, &str, Option<i64>); 11] = [
+const KEPT: [(&str, &str, Option<i64>); 14] = [
     ("metric_block", "end_at", Some(90)),
     ("device_day", "day_at", Some(1100)),
     ("device_event", "received_at", Some(1100)),
     ("record_gap", "received_at", Some(1100)),
     ("audit", "at", Some(1100)),
     ("command", "expires_at", Some(400)),
+    ("remedy", "ended_at", Some(1100)),
+    ("remedy_consent", "given_at", Some(1100)),
+    ("port_seen", "seen_at", Some(1100)),
     ("page", "created_at", Some(400)),
     ("page_attempt", "at", Some(400)),
     ("ticket", "opened_at", None),
@@ -113,6 +118,7 @@ async fn three_years(engine: Engine) {
         .await
         .unwrap();
         command::issue(&mut tx, &w.app.keys, &gateway, &probe, None, w.now()).await.unwrap();
+        remedies(&mut tx, (&w.site_id("North Gate"), &device), round, w.now()).await;
         tx.commit().await.unwrap();
         w.settle().await;
         w.pager.expect("li.wei", &["over"]);
@@ -134,11 +140,67 @@ async fn three_years(engine: Engine) {
             );
         }
     }
+    let (proposals, oldest) = rows(&w, "parent_proposal", "seen_at").await;
+    let first_round = (start + SignedDuration::from_hours(24 * STRIDE)).as_millisecond();
+    assert!(
+        proposals == 1 && oldest > Some(first_round),
+        "one that no switch shows any more goes: {oldest:?}"
+    );
     let (tickets, _) = rows(&w, "ticket", "opened_at").await;
     assert_eq!(tickets, 1250 / STRIDE, "no ticket is ever forgotten");
     w.admin = w.nobody.sign_in("admin", sitewarden_tests::world::PASSWORD).await;
     let first = w.story(1001).await;
     assert!(first.contains(&"page_sent".to_owned()), "nor that somebody was paged for it: {first:?}");
+}
+
+/// A remedy with its consent, the next port that the device hangs on, a proposal that was refused.
+async fn remedies(tx: &mut Conn, (site, device): (&str, &str), round: i64, now: Timestamp) {
+    let consent = NewConsent {
+        site_id: site,
+        standing: false,
+        given_by: "guard Wu",
+        words: "yes",
+        until_at: None,
+        recorded_by: "chen.yu",
+    };
+    let consent = settings::insert_consent(tx, &consent, now).await.unwrap();
+    let new = remedy::store::New {
+        site_id: site,
+        device_id: device,
+        kind: remedy::Kind::Reboot,
+        target: &serde_json::Value::Null,
+        ticket_id: None,
+        code: "",
+        automatic: false,
+        actor: "chen.yu",
+        consent_id: Some(&consent),
+        until: now,
+    };
+    let id = remedy::store::insert(tx, &new, now).await.unwrap();
+    remedy::store::end(tx, id.as_str(), "done", "", None, now).await.unwrap();
+    let seen = topology::Sighting {
+        device_id: device,
+        switch_id: device,
+        if_index: round,
+        name: "GE0/7",
+        poe_group: 1,
+        poe_port: round,
+        mac: "00:11:22:33:44:55",
+        macs: 1,
+        trunk: false,
+    };
+    topology::see(tx, &seen, now.as_millisecond()).await.unwrap();
+    sqlx::query(
+        "INSERT INTO parent_proposal (id, device_id, switch_id, port, state, created_at, seen_at, decided_by) \
+         VALUES ($1, $2, $3, 'GE0/7', 'refused', $4, $4, '') ON CONFLICT (device_id, switch_id) DO NOTHING",
+    )
+    .bind(format!("proposal-{round}"))
+    .bind(device)
+    .bind(device)
+    .bind(now.as_millisecond())
+    .execute(tx)
+    .await
+    .unwrap();
 }
 
 async fn rows(w: &World, table: &str, time: &str) -> (i64, Option<i64>) {

@@ -6,7 +6,7 @@ use sitewarden_proto::envelope::{Codec, encode, encode_message};
 use sitewarden_proto::topic::Up;
 use sitewarden_proto::wire::envelope::Body;
 use sitewarden_proto::wire::gap::Reason;
-use sitewarden_proto::wire::{Envelope, Gap, Session};
+use sitewarden_proto::wire::{DiskTrouble, Envelope, Gap, Session};
 use sitewarden_server::ingest;
 use sitewarden_tests::database::Engine;
 use sitewarden_tests::stories;
@@ -14,6 +14,7 @@ use sitewarden_tests::world::{World, items};
 
 stories![
     a_clock_that_stays_wrong_is_one_incident_and_wakes_nobody,
+    a_disk_that_takes_nothing_is_one_incident,
     the_queue_and_its_age_are_seen,
     what_is_lost_is_seen,
     figures_of_a_hostile_gateway_break_no_page,
@@ -54,6 +55,32 @@ async fn a_clock_that_stays_wrong_is_one_incident_and_wakes_nobody(engine: Engin
 
     w.gateway_mut("Tunnel West").set_behind(0);
     w.forward_minutes(2).await;
+    assert!(w.incidents("open").await.is_empty());
+    assert_eq!(w.story(1001).await, ["opened", "not_paged", "fault_cleared", "closed"]);
+}
+
+async fn a_disk_that_takes_nothing_is_one_incident(engine: Engine) {
+    let mut w = World::usual(engine).await;
+    let now = w.now();
+    w.gateway_mut("North Gate").disk_trouble(now, DiskTrouble::Full);
+    w.forward_seconds(5).await;
+    let seen = wire(&w, "North Gate").await;
+    assert_eq!(seen["disk_trouble"], "full", "it is told at once, not with the next heartbeat");
+    assert_eq!(sums(&w).await["disks_wrong"], 1);
+    let incidents = w.incidents("open").await;
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    assert_eq!(incidents[0]["code"], "gateway_disk");
+    assert_eq!(incidents[0]["evidence"]["trouble"], "full");
+    let now = w.now();
+    w.gateway_mut("North Gate").disk_trouble(now, DiskTrouble::ReadOnly);
+    w.forward_minutes(2).await;
+    let since = seen["disk_wrong_at"].clone();
+    let seen = wire(&w, "North Gate").await;
+    assert_eq!((&seen["disk_trouble"], &seen["disk_wrong_at"]), (&"read_only".into(), &since));
+    assert_eq!(w.incidents("open").await.len(), 1, "it is the same trouble");
+    let now = w.now();
+    w.gateway_mut("North Gate").disk_trouble(now, DiskTrouble::Unspecified);
+    w.forward_seconds(5).await;
     assert!(w.incidents("open").await.is_empty());
     assert_eq!(w.story(1001).await, ["opened", "not_paged", "fault_cleared", "closed"]);
 }

@@ -4,7 +4,7 @@ use super::Complaint;
 use super::source::{File, names};
 
 /// The server's domains; each may know the types of those before it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "user",
     "audit",
     "calendar",
@@ -18,6 +18,7 @@ const ORDER: [&str; 22] = [
     "ticket",
     "contract",
     "sla",
+    "deal",
     "rota",
     "part",
     "visit",

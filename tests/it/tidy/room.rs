@@ -59,6 +59,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
         "reqwest",
         &[
             "agent/src/probe/",
+            "agent/src/remedy/",
             "agent/src/enrol.rs",
             "agent/src/local.rs",
             "server/src/page/channel.rs",

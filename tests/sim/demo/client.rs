@@ -60,6 +60,11 @@ impl Client {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    /// Puts to `path` below `/api/v1`.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
     /// What a list answers.
     pub async fn list(&self, path: &str) -> Result<Vec<Value>> {
         match self.get(path).await?["items"].take() {

@@ -76,7 +76,19 @@ impl Installation {
 
     /// Starts the server and waits until it answers.
     pub async fn start_server(&self) -> Result<Process> {
-        let mut server = self.launch_server()?;
+        let server = self.launch_server()?;
+        self.answers(server).await
+    }
+
+    /// The same with file systems of its own ([`Process::start_apart`]).
+    pub async fn start_server_apart(&self, setup: &str) -> Result<Process> {
+        let config = self.file("server.toml").display().to_string();
+        let (program, log) = (&self.programs.server, self.file("server.log"));
+        let arguments = ["serve", "--config", &config];
+        self.answers(Process::start_apart("server", program, &arguments, log, setup)?).await
+    }
+
+    async fn answers(&self, mut server: Process) -> Result<Process> {
         let http = anonymous()?;
         let health = format!("{}/healthz", self.base);
         until("the server's first answer", async || {

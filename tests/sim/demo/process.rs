@@ -42,6 +42,27 @@ impl Process {
         Ok(Self { name, child, log })
     }
 
+    /// The same with file systems of its own, which `setup`, a line of sh, mounts first. No root is needed.
+    pub fn start_apart(
+        name: &'static str,
+        program: &Path,
+        arguments: &[&str],
+        log: PathBuf,
+        setup: &str,
+    ) -> Result<Self> {
+        let script = format!("{setup} && exec \"$0\" \"$@\"");
+        let program = program.display().to_string();
+        let mut all = vec!["--map-root-user", "--mount", "sh", "-c", &script, &program];
+        all.extend(arguments);
+        Self::start(name, Path::new("/usr/bin/unshare"), &all, log)
+    }
+
+    /// A file as the running program sees it, whatever was mounted for it.
+    pub fn sees(&self, path: &Path) -> Option<PathBuf> {
+        let root = Path::new("/proc").join(self.id()?.to_string()).join("root");
+        Some(root.join(path.strip_prefix("/").unwrap_or(path)))
+    }
+
     /// Its name, for people.
     pub fn name(&self) -> &'static str {
         self.name

@@ -1,6 +1,7 @@
 //! From nothing to a watched site: server, first login, customer, site, gateway, devices, people.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +17,7 @@ use super::story::until;
 use crate::sim::Announcement;
 
 const NOC: &str = "li.wei";
+const ARRIVAL_PORT: u16 = 8480;
 const HTTP_PORT: u16 = 8080;
 const MQTT_PORT: u16 = 8883;
 const HEARTBEAT_S: u32 = 10;
@@ -27,6 +29,8 @@ pub struct Running {
     noc_password: String,
     client: Client,
     devices: BTreeMap<String, String>,
+    /// Where the gateway shows its arrival codes.
+    pub arrival_page: SocketAddr,
     server: Process,
     agent: Process,
     place: Installation,
@@ -56,6 +60,8 @@ pub async fn set_up(stage: &Stage, site: &Announcement) -> Result<Running> {
 
     step("enrolling the gateway's agent");
     place.enrol(&token).await?;
+    let arrival_page = free_address(ARRIVAL_PORT)?;
+    place.configure_agent("agent", &format!("arrival_page = \"{arrival_page}\"\n"))?;
     let agent = place.start_agent()?;
 
     step(&format!("registering {} devices", site.devices.len() + 1));
@@ -78,7 +84,7 @@ pub async fn set_up(stage: &Stage, site: &Announcement) -> Result<Running> {
     })
     .await
     .inspect_err(|_| eprintln!("{}\n{}", server.last_lines(), agent.last_lines()))?;
-    Ok(Running { password, noc_password, client, devices, server, agent, place })
+    Ok(Running { password, noc_password, client, devices, arrival_page, server, agent, place })
 }
 
 impl Running {

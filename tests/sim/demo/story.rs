@@ -1,15 +1,16 @@
 //! The story of first light, told by what the public API and the receiving ends say: a camera loses
 //! power, an incident opens, a ticket opens, people are paged, one takes it by the link in the page,
-//! the camera comes back, and the ticket is closed.
+//! somebody goes there and proves it by the gateway's code, the camera comes back, the ticket is closed
+//! and the visit signed.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Simulation;
-use super::client::anonymous;
+use super::client::{Client, anonymous};
 use super::setup::Running;
 use crate::sim::clock::now;
 use crate::sim::device::Trouble;
@@ -89,6 +90,29 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
     .await?;
     say(began, "the ticket is taken by the link in the mail, which looking at it did not do");
 
+    let visit = format!("/visits/{}", uuid::Uuid::new_v4());
+    api.put(&visit, &json!({ "ticket_id": id, "purpose": "Look at the power" })).await?;
+    for kind in ["accepted", "departed"] {
+        step(api, &visit, &json!({ "kind": kind })).await?;
+    }
+    say(began, "a technician accepts the visit and leaves for the site");
+    let code = until("six digits on the gateway's own page", async || {
+        let shown =
+            anonymous()?.get(format!("http://{}/", running.arrival_page)).send().await?.text().await?;
+        Ok(arrival_code(&shown))
+    })
+    .await?;
+    let proof = json!({ "kind": "arrived", "evidence": [{ "kind": "gateway_code", "code": code }] });
+    let there = step(api, &visit, &proof).await?;
+    if there["level"] != "gateway_code" {
+        bail!("the gateway's code proved nothing: {there}");
+    }
+    say(began, "the arrival is proved by the code that the gateway shows");
+    if step(api, &visit, &json!({ "kind": "done" })).await.is_ok() {
+        bail!("the visit was done while the camera was still down, and nobody asked why");
+    }
+    say(began, "the visit is not done while the camera is down");
+
     simulation.site.mend_device(CAMERA)?;
     say(began, &format!("{CAMERA} has power again"));
     until("the camera OK", async || {
@@ -108,10 +132,25 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
     })
     .await?;
     say(began, &format!("ticket {number} is closed"));
+    step(api, &visit, &json!({ "kind": "done" })).await?;
+    let signed = step(api, &visit, &json!({ "kind": "signed", "who": "Ms Zhou" })).await?;
+    say(began, &format!("the visit is {}", text(&signed, "state")));
     for event in closed["events"].as_array().into_iter().flatten() {
         println!("             its log: {:>2} {}", event["seq"].to_string(), text(event, "kind"));
     }
     Ok(())
+}
+
+/// Takes a step of a visit; the visit.
+async fn step(api: &Client, visit: &str, body: &Value) -> Result<Value> {
+    api.put(&format!("{visit}/steps/{}", uuid::Uuid::new_v4()), body).await
+}
+
+/// The digits on a gateway's page.
+fn arrival_code(page: &str) -> Option<String> {
+    let (_, rest) = page.split_once("class=\"code\">")?;
+    let digits: String = rest.split('<').next()?.chars().filter(char::is_ascii_digit).collect();
+    (digits.len() == 6).then_some(digits)
 }
 
 /// Opens the link of a page, as a person or a scanner of mail does; what it shows. Takes nothing.
@@ -174,6 +213,12 @@ fn say(began: Timestamp, step: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_digits_are_found_on_a_page() {
+        assert_eq!(arrival_code("<p class=\"code\">402 117</p>").as_deref(), Some("402117"));
+        assert_eq!(arrival_code("<p>no key yet</p>"), None);
+    }
 
     #[test]
     fn the_link_is_found_in_a_mail() {

@@ -6,6 +6,17 @@ use crate::db::Conn;
 use crate::device::timeline::{Change, retold};
 use crate::id::uuid_v7;
 
+/// Marks a device as lying in a maintenance window, or takes the mark away.
+pub async fn set_maintenance(conn: &mut Conn, id: &str, covered: bool) -> sqlx::Result<()> {
+    let covered = i64::from(covered);
+    sqlx::query("UPDATE device SET in_maintenance = $2 WHERE id = $1")
+        .bind(id)
+        .bind(covered)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// The times in which a gateway measured since `from`: first and last sample of its blocks, in order.
 pub async fn list_measured(conn: &mut Conn, gateway: &str, from: i64) -> sqlx::Result<Vec<(i64, i64)>> {
     sqlx::query_as(

@@ -44,6 +44,10 @@ pub struct GatewayWire {
     pub refused_here: u64,
     /// Since when its clock is further off than the limit; null when it is right.
     pub clock_wrong_at: Option<i64>,
+    /// What its own disk is: `full`, `read_only` or `failing`; null when it takes what is written.
+    pub disk_trouble: Option<String>,
+    /// Since when.
+    pub disk_wrong_at: Option<i64>,
 }
 
 /// The wire of all gateways, in sums: what the strip of the live page says in words.
@@ -63,6 +67,8 @@ pub struct WireSums {
     pub lost_day: i64,
     /// Gateways whose clock is wrong.
     pub clocks_wrong: i64,
+    /// Gateways whose own disk takes nothing.
+    pub disks_wrong: i64,
     /// Gateways whose certificate ends within 14 days: it should have been renewed.
     pub certificates_ending: i64,
     /// The longest time that a report waited here for its commit in the last minute or two, ms.
@@ -100,6 +106,8 @@ impl From<Row> for GatewayWire {
             refused_by_agent: row.refused_packets.unwrap_or(0),
             refused_here: 0,
             clock_wrong_at: row.clock_wrong_at,
+            disk_trouble: row.disk_trouble,
+            disk_wrong_at: row.disk_wrong_at,
         }
     }
 }
@@ -131,6 +139,7 @@ pub(super) async fn sums(State(app): State<App>, viewer: Viewer) -> Result<Json<
         gaps_day: sums.gaps_day,
         lost_day: sums.lost_day,
         clocks_wrong: sums.clocks_wrong,
+        disks_wrong: sums.disks_wrong,
         certificates_ending: sums.certificates_ending,
         commit_lag_ms: app.metrics.commit_lag_ms(now),
     }))

@@ -90,10 +90,10 @@ pub struct Mark {
 pub async fn set_marks(conn: &mut Conn, marks: &[Mark], now: Timestamp) -> sqlx::Result<()> {
     for piece in pieces(marks) {
         let text = format!(
-            "INSERT INTO gateway_epoch (gateway_id, epoch, upto, session_started_at, first_seen_at) VALUES {} \
-             ON CONFLICT (gateway_id, epoch) DO UPDATE SET upto = excluded.upto \
+            "INSERT INTO gateway_epoch (gateway_id, epoch, upto, session_started_at, first_seen_at, moved_at) VALUES {} \
+             ON CONFLICT (gateway_id, epoch) DO UPDATE SET upto = excluded.upto, moved_at = excluded.moved_at \
              WHERE excluded.upto > gateway_epoch.upto",
-            places(piece.len(), 5)
+            places(piece.len(), 6)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for mark in piece {
@@ -102,6 +102,7 @@ pub async fn set_marks(conn: &mut Conn, marks: &[Mark], now: Timestamp) -> sqlx:
                 .bind(&mark.epoch)
                 .bind(mark.upto)
                 .bind(mark.session_started_at)
+                .bind(now.as_millisecond())
                 .bind(now.as_millisecond());
         }
         query.execute(&mut *conn).await?;

@@ -138,7 +138,21 @@ pub async fn expire(conn: &mut Conn, now: Timestamp) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Takes down a gateway's answer; false when it answers what it was never asked, or again.
+/// Takes back what no gateway has answered yet: it is not sent any more. One that is on its way can only be refused
+/// by the gateway, when its time is over. False when it was begun, or is over.
+pub async fn cancel(conn: &mut Conn, id: &str, now: Timestamp) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "UPDATE command SET state = 'cancelled', done_at = $2 WHERE id = $1 AND state IN ('queued', 'sent')",
+    )
+    .bind(id)
+    .bind(now.as_millisecond())
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Takes down a gateway's answer, however late: that a command has expired, or was taken back, is what the server
+/// thinks; what the gateway has done is a fact. False when it answers what it was never asked, or again.
 pub async fn record_result(
     conn: &mut Conn,
     gateway: &GatewayId,
@@ -150,7 +164,8 @@ pub async fn record_result(
     let ended = !matches!(state, "accepted" | "running");
     let done = sqlx::query(
         "UPDATE command SET state = $3, result = $4, done_at = $5 WHERE id = $1 AND gateway_id = $2 \
-         AND state IN ('queued', 'sent', 'accepted', 'running')",
+         AND (state IN ('queued', 'sent', 'accepted', 'running') \
+         OR (state IN ('expired', 'cancelled') AND CAST($3 AS TEXT) <> 'expired'))",
     )
     .bind(id)
     .bind(gateway.as_ref())

@@ -1,13 +1,14 @@
 //! SQL for the sender of a report: whether it may speak, and whether it is still telling its history.
 //!
 //! A gateway that was cut off brings a queue. Until the queue is in, what it says is about the past:
-//! facts are recorded, nobody is paged for what is already over.
+//! facts are recorded, nobody is paged for what is already over. The hold lasts while the mark moves; a
+//! history that stands still for [`REPLAY_LIMIT`], or takes longer than [`REPLAY_MAX`], holds nothing any more.
 
 use jiff::Timestamp;
 use sitewarden_proto::id::GatewayId;
 
 use crate::db::Conn;
-use crate::gateway::{REPLAY_LIMIT, State};
+use crate::gateway::{REPLAY_LIMIT, REPLAY_MAX, State};
 
 /// The sender of a report.
 #[derive(Clone, Debug)]
@@ -35,29 +36,41 @@ pub async fn find_sender(conn: &mut Conn, id: &GatewayId) -> sqlx::Result<Option
     }))
 }
 
+/// Until when (Unix ms) a hold must have begun, and its mark have moved, to be given up.
+pub fn limits(now: Timestamp) -> (i64, i64) {
+    let ms = now.as_millisecond();
+    (ms - REPLAY_MAX.as_millis() as i64, ms - REPLAY_LIMIT.as_millis() as i64)
+}
+
 /// Notes up to where a gateway's history goes, or that it is in. A hold that is still running goes on from
 /// its first start: a link that breaks every minute must not hold the pages back for ever.
 pub async fn set(conn: &mut Conn, id: &GatewayId, to: Option<i64>, now: Timestamp) -> sqlx::Result<()> {
-    let now = now.as_millisecond();
+    let (began, moved) = limits(now);
     sqlx::query(
         "UPDATE gateway SET replay_to = $2, replay_from_at = CASE WHEN CAST($2 AS BIGINT) IS NULL THEN NULL \
-         WHEN replay_from_at > $4 THEN replay_from_at ELSE $3 END WHERE id = $1",
+         WHEN replay_from_at > $4 AND (replay_from_at > $5 OR EXISTS (SELECT 1 FROM gateway_epoch e WHERE \
+         e.gateway_id = gateway.id AND e.moved_at > $5)) THEN replay_from_at ELSE $3 END WHERE id = $1",
     )
     .bind(id.as_str())
     .bind(to)
-    .bind(now)
-    .bind(now - REPLAY_LIMIT.as_millis() as i64)
+    .bind(now.as_millisecond())
+    .bind(began)
+    .bind(moved)
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Gateways that are heard and whose history has not come to its end since before `began_before`.
-pub async fn list_stuck(conn: &mut Conn, began_before: Timestamp) -> sqlx::Result<Vec<String>> {
+/// Gateways that are heard and whose history comes in no more, or for too long.
+pub async fn list_stuck(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Vec<String>> {
+    let (began, moved) = limits(now);
     sqlx::query_scalar(
-        "SELECT id FROM gateway WHERE replay_to IS NOT NULL AND replay_from_at < $1 AND state = 'online' ORDER BY id",
+        "SELECT g.id FROM gateway g LEFT JOIN gateway_epoch e ON e.gateway_id = g.id AND e.epoch = g.epoch \
+         WHERE g.replay_to IS NOT NULL AND g.state = 'online' AND (g.replay_from_at <= $1 OR \
+         (g.replay_from_at <= $2 AND COALESCE(e.moved_at, 0) <= $2)) ORDER BY g.id",
     )
-    .bind(began_before.as_millisecond())
+    .bind(began)
+    .bind(moved)
     .fetch_all(conn)
     .await
 }

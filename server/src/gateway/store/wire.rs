@@ -14,6 +14,8 @@ pub struct Row {
     pub queue_oldest_at: Option<i64>,
     pub refused_packets: Option<i64>,
     pub clock_wrong_at: Option<i64>,
+    pub disk_trouble: Option<String>,
+    pub disk_wrong_at: Option<i64>,
     pub replay_to: Option<i64>,
     pub upto: Option<i64>,
     pub newest_at: Option<i64>,
@@ -40,7 +42,8 @@ pub async fn list(
     now: Timestamp,
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
-        "SELECT g.id, g.queue_oldest_at, g.refused_packets, g.clock_wrong_at, g.replay_to, e.upto, \
+        "SELECT g.id, g.queue_oldest_at, g.refused_packets, g.clock_wrong_at, g.disk_trouble, g.disk_wrong_at, \
+         g.replay_to, e.upto, \
          (SELECT MAX(b.end_at) FROM metric_block b WHERE b.gateway_id = g.id) AS newest_at, \
          (SELECT CASE WHEN b.end_at > 0 THEN b.received_at - b.end_at END FROM metric_block b WHERE b.gateway_id = g.id \
            ORDER BY b.end_at DESC LIMIT 1) AS late_ms, \
@@ -76,6 +79,7 @@ pub struct Sums {
     pub gaps_day: i64,
     pub lost_day: i64,
     pub clocks_wrong: i64,
+    pub disks_wrong: i64,
     pub certificates_ending: i64,
 }
 
@@ -89,8 +93,9 @@ pub async fn sums(conn: &mut Conn, scope: &Scope, now: Timestamp) -> sqlx::Resul
          CAST(COALESCE(SUM(h.replaying), 0) AS BIGINT) AS replaying, \
          CAST(COALESCE(SUM(h.gaps), 0) AS BIGINT) AS gaps_day, CAST(COALESCE(SUM(h.lost), 0) AS BIGINT) AS lost_day, \
          CAST(COALESCE(SUM(CASE WHEN h.clock_wrong_at IS NULL THEN 0 ELSE 1 END), 0) AS BIGINT) AS clocks_wrong, \
+         CAST(COALESCE(SUM(CASE WHEN h.disk_wrong_at IS NULL THEN 0 ELSE 1 END), 0) AS BIGINT) AS disks_wrong, \
          CAST(COALESCE(SUM(h.ending), 0) AS BIGINT) AS certificates_ending FROM ( \
-         SELECT g.queue_oldest_at, COALESCE(g.queue_records, 0) AS queue_records, g.clock_wrong_at, \
+         SELECT g.queue_oldest_at, COALESCE(g.queue_records, 0) AS queue_records, g.clock_wrong_at, g.disk_wrong_at, \
          CASE WHEN g.state IN ('online', 'suspect') AND g.queue_oldest_at < $2 THEN 1 ELSE 0 END AS held, \
          CASE WHEN g.state IN ('online', 'suspect') AND g.replay_to IS NOT NULL THEN 1 ELSE 0 END AS replaying, \
          CASE WHEN g.cert_not_after < $3 THEN 1 ELSE 0 END AS ending, r.gaps, r.lost \
@@ -177,6 +182,22 @@ pub async fn list_clock_changes(
     )
     .bind(code)
     .bind(before.as_millisecond())
+    .fetch_all(conn)
+    .await
+}
+
+/// Gateways whose disk takes nothing and that have no incident for it, or that have one and whose disk is well:
+/// (id, since when, its word).
+pub async fn list_disk_changes(
+    conn: &mut Conn,
+    code: &str,
+) -> sqlx::Result<Vec<(String, Option<i64>, Option<String>)>> {
+    sqlx::query_as(
+        "SELECT g.id, g.disk_wrong_at, g.disk_trouble FROM gateway g \
+         LEFT JOIN incident i ON i.gateway_id = g.id AND i.device_id IS NULL AND i.code = $1 AND i.closed_at IS NULL \
+         WHERE g.state <> 'revoked' AND (i.id IS NULL) = (g.disk_wrong_at IS NOT NULL) ORDER BY g.id",
+    )
+    .bind(code)
     .fetch_all(conn)
     .await
 }

@@ -73,14 +73,14 @@ pub async fn roll_up(
     let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Ok(days) };
     each_block(conn, gateway, *first, last + HOUR_MS - 1, |shift, block| {
         // It was judged whole when it came.
-        let _ = visit(&block, |column, points| {
+        let _ = visit(&block, |name, points| {
             let points = points.iter().map(|&(at, value)| (at.saturating_add(shift), value));
             let mut points = points.filter(|(at, _)| hours.contains(&hour_of(*at))).peekable();
-            if points.peek().is_none() || !devices.contains(&column.device_id) {
+            if points.peek().is_none() || !devices.contains(name.device) {
                 return;
             }
-            let day = days.entry(column.device_id.clone()).or_default();
-            let key = (column.check.clone(), column.metric.clone());
+            let day = days.entry(name.device.to_owned()).or_default();
+            let key = (name.check.to_owned(), name.metric.to_owned());
             if day.len() >= LINES_MAX && !day.contains_key(&key) {
                 return;
             }

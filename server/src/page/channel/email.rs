@@ -7,7 +7,8 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{Address, AsyncTransport, Tokio1Executor};
 
-use super::Outgoing;
+use super::answer::{Refusal, Sent};
+use super::{Outgoing, chain};
 use crate::config::{Smtp, SmtpTls};
 
 /// A connection to the mail relay.
@@ -47,9 +48,12 @@ impl Mailer {
         Ok(Self { relay: relay.build(), from })
     }
 
-    pub(super) async fn send(&self, page: &Outgoing) -> Result<String, String> {
-        let to: Mailbox =
-            page.address.parse().map_err(|_| format!("`{}` is not a mail address", page.address))?;
+    /// The relay's answer. What it refuses for good (5xx) about this mail it refuses again.
+    pub(super) async fn send(&self, page: &Outgoing) -> Sent {
+        let to: Mailbox = page
+            .address
+            .parse()
+            .map_err(|_| Refusal::Never(format!("`{}` is not a mail address", page.address)))?;
         let key = HeaderValue::new(
             HeaderName::new_from_ascii_str("X-Sitewarden-Key"),
             page.key.replace(|c: char| !c.is_ascii_graphic(), ""),
@@ -61,8 +65,12 @@ impl Mailer {
             .header(ContentType::TEXT_PLAIN)
             .raw_header(key)
             .body(page.message.text.clone())
-            .map_err(|error| super::chain(&error))?;
-        let answer = self.relay.send(mail).await.map_err(|error| super::chain(&error))?;
+            .map_err(|error| Refusal::Never(chain(&error)))?;
+        let answer = self.relay.send(mail).await.map_err(|error| {
+            let is_final = error.is_permanent();
+            let words = chain(&error);
+            if is_final { Refusal::Never(words) } else { Refusal::later(words) }
+        })?;
         Ok(format!("{} {}", answer.code(), answer.message().collect::<Vec<_>>().join(" ")))
     }
 }

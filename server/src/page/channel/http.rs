@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Outgoing;
+use super::answer::{Refusal, Sent, fetch};
+use super::sign::percent;
 
-/// How much of an answer is read; the rest is not needed to know what happened.
-const ANSWER_MAX: usize = 4096;
 const TEMPLATE_MAX: usize = 16 * 1024;
 
 /// The request that a template describes. In `body` and in header values `{{subject}}`, `{{text}}`,
@@ -31,23 +31,25 @@ fn post() -> String {
 
 const PLACES: &[&str] = &["subject", "text", "link", "number", "site", "severity", "key"];
 
-pub(super) fn client() -> anyhow::Result<reqwest::Client> {
+pub(super) fn client(limit: std::time::Duration) -> anyhow::Result<reqwest::Client> {
     Ok(reqwest::Client::builder()
-        .timeout(crate::page::SEND_TIMEOUT)
+        .timeout(limit)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("sitewarden/", env!("CARGO_PKG_VERSION")))
         .build()?)
 }
 
-pub(super) async fn webhook(client: &reqwest::Client, page: &Outgoing) -> Result<String, String> {
+pub(super) async fn webhook(client: &reqwest::Client, page: &Outgoing) -> Sent {
     let request = client.post(&page.address).header("idempotency-key", &page.key).json(&page.payload);
     answer(request).await
 }
 
-pub(super) async fn template(client: &reqwest::Client, page: &Outgoing) -> Result<String, String> {
-    let template = parse(&page.template)?;
-    let method: reqwest::Method =
-        template.method.parse().map_err(|_| format!("method `{}` is not an HTTP method", template.method))?;
+pub(super) async fn template(client: &reqwest::Client, page: &Outgoing) -> Sent {
+    let template = parse(&page.template).map_err(Refusal::Never)?;
+    let method: reqwest::Method = template
+        .method
+        .parse()
+        .map_err(|_| Refusal::Never(format!("method `{}` is not an HTTP method", template.method)))?;
     let kind = template
         .headers
         .iter()
@@ -65,19 +67,15 @@ pub(super) async fn template(client: &reqwest::Client, page: &Outgoing) -> Resul
     answer(request.body(fill(&template.body, page, &escape))).await
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Result<String, String> {
-    let mut response = request.send().await.map_err(|error| super::chain(&error.without_url()))?;
-    let status = response.status();
-    let mut body = Vec::new();
-    while body.len() < ANSWER_MAX {
-        match response.chunk().await {
-            Ok(Some(part)) => body.extend_from_slice(&part[..part.len().min(ANSWER_MAX - body.len())]),
-            Ok(None) | Err(_) => break,
-        }
+/// What a receiver of one's own answers. A proxy before it may refuse with any status for a moment, so only one
+/// that says that it is gone is not asked again and again.
+async fn answer(request: reqwest::RequestBuilder) -> Sent {
+    let answer = fetch(request).await?;
+    match answer.status {
+        200..=299 => Ok(answer.words()),
+        410 => Err(answer.never()),
+        _ => Err(answer.later(None)),
     }
-    let words = format!("HTTP {} {}", status.as_u16(), String::from_utf8_lossy(&body).trim());
-    let words: String = words.trim_end().chars().take(300).collect();
-    if status.is_success() { Ok(words) } else { Err(words) }
 }
 
 fn parse(text: &str) -> Result<Template, String> {
@@ -127,9 +125,13 @@ pub(super) fn check_url(address: &str) -> Result<(), String> {
     }
 }
 
-enum Escape {
-    Json,
+/// How a word is written where it stands.
+pub(super) enum Escape {
+    /// Inside of a JSON string, of so many characters at most.
+    Json(usize),
+    /// As a form's value.
     Form,
+    /// As it is.
     None,
 }
 
@@ -137,7 +139,7 @@ impl Escape {
     fn of(content_type: &str) -> Self {
         let kind = content_type.to_ascii_lowercase();
         if kind.contains("json") {
-            Self::Json
+            Self::Json(usize::MAX)
         } else if kind.contains("urlencoded") {
             Self::Form
         } else {
@@ -147,29 +149,19 @@ impl Escape {
 
     fn apply(&self, text: &str) -> String {
         match self {
-            Self::Json => {
-                let quoted = serde_json::Value::from(text).to_string();
+            Self::Json(most) => {
+                let short: String = text.chars().take(*most).collect();
+                let quoted = serde_json::Value::from(short).to_string();
                 quoted[1..quoted.len() - 1].to_owned()
             }
-            Self::Form => text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                    out.push(char::from(byte));
-                } else {
-                    out.push('%');
-                    out.extend(
-                        [byte >> 4, byte & 15]
-                            .map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])),
-                    );
-                }
-                out
-            }),
+            Self::Form => percent(text),
             Self::None => text.to_owned(),
         }
     }
 }
 
 /// Fills the places of a template in one pass: words that contain `{{` are not filled again.
-fn fill(template: &str, page: &Outgoing, escape: &Escape) -> String {
+pub(super) fn fill(template: &str, page: &Outgoing, escape: &Escape) -> String {
     let word = |pointer: &str| {
         let value = page.payload.pointer(pointer).cloned().unwrap_or_default();
         value.as_str().map_or_else(|| value.to_string(), str::to_owned)
@@ -209,6 +201,10 @@ mod tests {
             channel: "http".into(),
             address: "https://sms.example/send".into(),
             template: String::new(),
+            settings: crate::page::channel::Settings::default(),
+            language: crate::text::Language::En,
+            urgent: false,
+            ticket: String::new(),
             key: "k/1".into(),
             message: crate::page::Message { subject: "say \"down\"".into(), text: "a\nb {{key}}".into() },
             link: "https://x/a/1".into(),
@@ -218,7 +214,8 @@ mod tests {
 
     #[test]
     fn words_are_escaped_for_where_they_stand_and_filled_once() {
-        let json = fill(r#"{"t":"{{subject}} {{ text }}","n":{{number}}}"#, &page(), &Escape::Json);
+        let json =
+            fill(r#"{"t":"{{subject}} {{ text }}","n":{{number}}}"#, &page(), &Escape::Json(usize::MAX));
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["t"], "say \"down\" a\nb {{key}}");
         assert_eq!(value["n"], 7);

@@ -5,9 +5,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::device::effect_of;
+use crate::escalation::store::Shown;
 use crate::incident::api::Incident;
 use crate::page;
-use crate::ticket::store::{EventRow, Row};
+use crate::ticket::store::{EventRow, Row, hold};
 
 /// A person's work item. Times are Unix ms.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -56,8 +57,22 @@ pub struct Ticket {
     pub closed_at: Option<i64>,
     /// When anything about it last changed.
     pub changed_at: i64,
+    /// When the escalation does its next step; `null` when nothing happens by time.
+    pub next_at: Option<i64>,
+    /// Whom it would ask then, by name; may be empty.
+    pub next_who: String,
+    /// Why its pages wait: `cause`, `flapping`, `maintenance`, `replay` or `remedy`; empty when nothing holds them.
+    pub held: String,
+    /// What a person wrote as the reason of a maintenance window; else empty.
+    pub held_why: String,
     /// Its incidents, newest first.
     pub incidents: Vec<Incident>,
+    /// How many of them are symptoms of another one.
+    pub symptoms: usize,
+    /// The last good sample before the first bad one of them all.
+    pub last_good_at: Option<i64>,
+    /// The first bad sample of them all.
+    pub first_bad_at: Option<i64>,
 }
 
 /// One event of a ticket's log.
@@ -107,6 +122,47 @@ pub struct TicketPage {
     pub attempts: i64,
     /// What the provider said last.
     pub last_answer: String,
+    /// Why it waits: `limit` or `quiet`; empty when it does not.
+    pub held: String,
+    /// When it is due.
+    pub due_at: i64,
+}
+
+/// Why a ticket's pages wait. Times are Unix ms.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TicketHold {
+    /// `cause`, `flapping`, `maintenance`, `replay` or `remedy`.
+    pub reason: String,
+    /// Since when.
+    pub since: i64,
+    /// When it ends by itself at the latest.
+    pub until: Option<i64>,
+    /// The particulars of this reason.
+    #[schema(value_type = Object)]
+    pub detail: Value,
+}
+
+/// Where a ticket's escalation stands. Times are Unix ms.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TicketEscalation {
+    /// How many escalations the ticket has had with this one.
+    pub serial: i64,
+    /// The plan's name when it began; empty for the built-in one and for one by hand.
+    pub plan: String,
+    /// `asking`, `acked`, `reminded`, `manager`, `spent`, `rest` or `over`.
+    pub phase: String,
+    /// Which round, from 1.
+    pub round: i64,
+    /// How many of its steps have been done.
+    pub done: i64,
+    /// How many steps a round has.
+    pub steps: i64,
+    /// Since when the ticket is held.
+    pub held_since: Option<i64>,
+    /// By when the expert panel is to have begun with measures.
+    pub experts_until: Option<i64>,
+    /// When it began.
+    pub began_at: i64,
 }
 
 /// A ticket with its whole record.
@@ -119,11 +175,16 @@ pub struct TicketStory {
     pub events: Vec<TicketEvent>,
     /// The pages about it, oldest first.
     pub pages: Vec<TicketPage>,
+    /// Why its pages wait; empty when nothing holds them.
+    pub holds: Vec<TicketHold>,
+    /// Who is asked next; `null` when nobody has been asked yet.
+    pub escalation: Option<TicketEscalation>,
 }
 
 impl Ticket {
     /// A ticket as the API shows it.
     pub fn new(row: Row, incidents: Vec<Incident>) -> Self {
+        let first = incidents.iter().min_by_key(|incident| incident.first_bad_at.unwrap_or(i64::MAX));
         Self {
             effect: if row.code.is_empty() {
                 String::new()
@@ -151,9 +212,22 @@ impl Ticket {
             assignee: row.assignee,
             closed_at: row.closed_at,
             changed_at: row.changed_at,
+            next_at: row.next_at,
+            next_who: row.next_who.unwrap_or_default(),
+            held: row.held.unwrap_or_default(),
+            held_why: row.held_detail.as_deref().map(why_of).unwrap_or_default(),
+            symptoms: incidents.iter().filter(|incident| incident.cause_id.is_some()).count(),
+            last_good_at: first.and_then(|incident| incident.last_good_at),
+            first_bad_at: first.and_then(|incident| incident.first_bad_at),
             incidents,
         }
     }
+}
+
+/// The reason that a person gave, of a hold's particulars.
+fn why_of(detail: &str) -> String {
+    let detail: Value = serde_json::from_str(detail).unwrap_or_default();
+    detail.get("why").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 impl From<EventRow> for TicketEvent {
@@ -166,6 +240,33 @@ impl From<EventRow> for TicketEvent {
             actor: event.actor,
             source: event.source,
             body: serde_json::from_str(&event.body).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Shown> for TicketEscalation {
+    fn from(row: Shown) -> Self {
+        Self {
+            serial: row.serial,
+            steps: row.steps(),
+            plan: row.plan_name,
+            phase: row.phase,
+            round: row.round + 1,
+            done: row.next_step,
+            held_since: row.held_since,
+            experts_until: row.experts_until,
+            began_at: row.began_at,
+        }
+    }
+}
+
+impl From<hold::Row> for TicketHold {
+    fn from(row: hold::Row) -> Self {
+        Self {
+            reason: row.reason,
+            since: row.since,
+            until: row.until_at,
+            detail: serde_json::from_str(&row.detail).unwrap_or_default(),
         }
     }
 }
@@ -187,6 +288,8 @@ impl TicketPage {
             sent_at: page.sent_at,
             attempts: page.attempts,
             last_answer: inside(page.last_answer),
+            held: page.held,
+            due_at: page.due_at,
         }
     }
 }

@@ -14,52 +14,71 @@ use crate::audit::{self, Entry};
 use crate::error::ApiError;
 use crate::id::uuid_v7;
 use crate::page;
-use crate::page::channel::{self, Outgoing, Senders};
+use crate::page::channel::settings::Kind;
+use crate::page::channel::{self, Outgoing, Refusal, Senders};
+use crate::page::step::send;
 use crate::router::input::{line, prose};
 use crate::router::{Items, Routes};
 use crate::site;
 use crate::text::text;
-use crate::user::store::{self, Contact, Duty};
+use crate::user::store::contact::{
+    Contact, delete_contact, find_contact, insert_contact, list_contacts, record_test, set_gone,
+    update_contact,
+};
+use crate::user::store::{self, Duty};
 use crate::user::{AccountId, Act, Language, Viewer, allows};
 
 /// How many contacts one person may have.
 const CONTACTS_MAX: usize = 16;
 
-/// A way of reaching somebody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Channel {
-    /// Mail.
-    Email,
-    /// A POST of our JSON.
-    Webhook,
-    /// A POST of a body that the person writes as a template.
-    Http,
-}
-
 /// A new contact.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewContact {
-    /// How.
-    pub channel: Channel,
-    /// A mail address, or an http(s) URL.
+    /// A channel by its name, as `GET /api/v1/channels` lists them.
+    pub channel: String,
+    /// Where the person is reached on it; for `web_push` the JSON that the browser gave.
     pub address: String,
     /// The body that the channel `http` sends.
     #[serde(default)]
     pub template: String,
+    /// See [`ContactChange`].
+    #[serde(default)]
+    pub limit_pages: Option<i64>,
+    /// See [`ContactChange`].
+    #[serde(default)]
+    pub limit_minutes: Option<i64>,
+    /// See [`ContactChange`].
+    #[serde(default)]
+    pub quiet_from: Option<i64>,
+    /// See [`ContactChange`].
+    #[serde(default)]
+    pub quiet_to: Option<i64>,
+    /// See [`ContactChange`].
+    #[serde(default)]
+    pub zone: Option<String>,
 }
 
 /// What changes of a contact.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContactChange {
-    /// A mail address, or an http(s) URL.
+    /// Where the person is reached on the channel.
     pub address: Option<String>,
     /// The body that the channel `http` sends.
     pub template: Option<String>,
     /// Whether it is used.
     pub enabled: Option<bool>,
+    /// So many pages at most in `limit_minutes`, 0 to 1000; more are put together into one. 0 is no limit.
+    pub limit_pages: Option<i64>,
+    /// 1 to 1440.
+    pub limit_minutes: Option<i64>,
+    /// Quiet hours begin at this minute of the day, 0 to 1439. The same as `quiet_to` is none.
+    pub quiet_from: Option<i64>,
+    /// Quiet hours end at this minute of the day.
+    pub quiet_to: Option<i64>,
+    /// The person's IANA zone, in which the quiet hours are.
+    pub zone: Option<String>,
 }
 
 /// Who is to be paged.
@@ -90,20 +109,76 @@ pub fn routes() -> Routes {
 #[openapi(paths(list, create, change, remove, test, list_duty, create_duty, remove_duty))]
 pub struct Doc;
 
-impl Channel {
-    /// The name it is stored under.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Webhook => "webhook",
-            Self::Http => "http",
-        }
+/// Takes over what changes of a contact, and says what cannot be.
+fn apply(contact: &mut Contact, change: &ContactChange) -> Result<(), ApiError> {
+    let address = change.address.as_deref().unwrap_or(&contact.address);
+    let template = change.template.as_deref().unwrap_or(&contact.template);
+    (contact.address, contact.template) = accept(&contact.channel, address, template)?;
+    if let Some(enabled) = change.enabled {
+        contact.enabled = i64::from(enabled);
     }
+    let bounded = |name: &str, value: i64, range: std::ops::RangeInclusive<i64>| {
+        if range.contains(&value) {
+            Ok(value)
+        } else {
+            let hint = format!("write {} to {}", range.start(), range.end());
+            Err(ApiError::bad_request(name, format!("{value} is out of bounds"), hint))
+        }
+    };
+    if let Some(pages) = change.limit_pages {
+        contact.limit_pages = bounded("limit_pages", pages, 0..=1000)?;
+    }
+    if let Some(minutes) = change.limit_minutes {
+        contact.limit_minutes = bounded("limit_minutes", minutes, 1..=1440)?;
+    }
+    if let (Some(from), Some(to)) = (change.quiet_from, change.quiet_to) {
+        let (from, to) = (bounded("quiet_from", from, 0..=1439)?, bounded("quiet_to", to, 0..=1439)?);
+        (contact.quiet_from, contact.quiet_to) =
+            if from == to { (None, None) } else { (Some(from), Some(to)) };
+    } else if change.quiet_from.is_some() || change.quiet_to.is_some() {
+        return Err(ApiError::bad_request(
+            "quiet_from",
+            "quiet hours have a beginning and an end",
+            "send both",
+        ));
+    }
+    if let Some(zone) = &change.zone {
+        contact.zone = line("zone", zone, 0..=64)?;
+    }
+    if contact.quiet_from.is_some() && jiff::tz::TimeZone::get(&contact.zone).is_err() {
+        return Err(ApiError::bad_request(
+            "zone",
+            format!("`{}` is not a time zone", contact.zone),
+            "write for example `Asia/Shanghai`",
+        ));
+    }
+    Ok(())
+}
+
+/// A push may get lost on its way to a phone without anybody's notice, so it is nobody's only channel. `others` are
+/// the person's contacts as they would be.
+fn refuse_push_alone(contacts: &[Contact]) -> Result<(), ApiError> {
+    let is_push = |contact: &&Contact| channel::settings::find(&contact.channel).is_some_and(Kind::is_push);
+    let mut used = contacts.iter().filter(|contact| contact.enabled != 0).peekable();
+    if used.peek().is_none() || !used.all(|contact| is_push(&contact)) {
+        return Ok(());
+    }
+    Err(ApiError::conflict(
+        "push_alone",
+        "a push may get lost on its way to a phone without anybody's notice, so it must not be somebody's only channel",
+    )
+    .hint("add e-mail, a text message, a call or a chat first; take away the push before the last of these"))
+}
+
+/// A contact as it may be seen.
+fn shown(mut contact: Contact) -> Json<Contact> {
+    contact.address = channel::shown(&contact.channel, &contact.address);
+    Json(contact)
 }
 
 /// Checks what a contact leads to.
 fn accept(channel: &str, address: &str, template: &str) -> Result<(String, String), ApiError> {
-    let address = line("address", address, 3..=500)?;
+    let address = line("address", address, 1..=1500)?;
     let template = prose("template", template, 0..=4000)?;
     channel::check(channel, &address, &template).map_err(|fault| {
         ApiError::bad_request("address or template", fault, "correct it, then send a test page")
@@ -132,7 +207,8 @@ async fn list(
     may_edit(&viewer, &id)?;
     let mut conn = app.db.read().await?;
     store::find_account(&mut conn, &id).await?.ok_or_else(|| ApiError::not_found("person", &id))?;
-    Ok(Json(Items::all(store::list_contacts(&mut conn, &AccountId::from(id)).await?)))
+    let contacts = list_contacts(&mut conn, &AccountId::from(id)).await?;
+    Ok(Json(Items::all(contacts.into_iter().map(|contact| shown(contact).0).collect())))
 }
 
 /// Adds a contact.
@@ -147,32 +223,56 @@ async fn create(
     may_edit(&viewer, &id)?;
     let now = app.clock.now();
     let account_id = AccountId::from(id);
-    let (address, template) = accept(new.channel.as_str(), &new.address, &new.template)?;
-    let contact = Contact {
+    let kind = channel::settings::find(&new.channel);
+    let mut contact = Contact {
         id: uuid_v7(now),
         account_id: account_id.clone(),
-        channel: new.channel.as_str().to_owned(),
-        address,
-        template,
+        channel: new.channel,
+        address: new.address,
+        template: new.template,
         enabled: 1,
         created_at: now.as_millisecond(),
         tested_at: None,
         test_error: None,
+        test_answer: None,
+        limit_pages: kind.map_or(0, |kind| kind.limit),
+        limit_minutes: 10,
+        quiet_from: None,
+        quiet_to: None,
+        zone: String::new(),
+        gone_at: None,
+        gone_why: None,
     };
+    let wishes = ContactChange {
+        address: None,
+        template: None,
+        enabled: None,
+        limit_pages: new.limit_pages,
+        limit_minutes: new.limit_minutes,
+        quiet_from: new.quiet_from,
+        quiet_to: new.quiet_to,
+        zone: new.zone,
+    };
+    apply(&mut contact, &wishes)?;
     let mut tx = app.db.write().await?;
     let account = store::find_account(&mut tx, account_id.as_str()).await?;
     account.ok_or_else(|| ApiError::not_found("person", &account_id))?;
-    if store::list_contacts(&mut tx, &account_id).await?.len() >= CONTACTS_MAX {
+    let mut contacts = list_contacts(&mut tx, &account_id).await?;
+    if contacts.len() >= CONTACTS_MAX {
         return Err(ApiError::conflict("too_many_contacts", "a person has 16 contacts at most")
             .hint("remove one that is no longer used"));
     }
-    store::insert_contact(&mut tx, &contact).await?;
+    contacts.push(contact.clone());
+    if kind.is_some_and(Kind::is_push) {
+        refuse_push_alone(&contacts)?;
+    }
+    insert_contact(&mut tx, &contact).await?;
     let detail = json!({ "channel": contact.channel, "contact": contact.id });
     audit::store::insert(&mut tx, &Entry::by(&viewer, now, "user.contact_add", account_id.as_str(), detail))
         .await?;
     tx.commit().await?;
     app.live.refetch();
-    Ok((StatusCode::CREATED, Json(contact)))
+    Ok((StatusCode::CREATED, shown(contact)))
 }
 
 /// Changes a contact.
@@ -189,18 +289,22 @@ async fn change(
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let mut contact = get_contact(&mut tx, &id, &cid).await?;
-    let address = change.address.unwrap_or(contact.address);
-    let template = change.template.unwrap_or(contact.template);
-    (contact.address, contact.template) = accept(&contact.channel, &address, &template)?;
-    if let Some(enabled) = change.enabled {
-        contact.enabled = i64::from(enabled);
+    apply(&mut contact, &change)?;
+    if change.enabled.is_some() {
+        let mut contacts = list_contacts(&mut tx, &contact.account_id).await?;
+        for other in contacts.iter_mut().filter(|other| other.id == cid) {
+            *other = contact.clone();
+        }
+        refuse_push_alone(&contacts)?;
     }
-    store::update_contact(&mut tx, &contact).await?;
+    update_contact(&mut tx, &contact).await?;
     let detail = json!({ "channel": contact.channel, "contact": cid, "enabled": contact.enabled != 0 });
     audit::store::insert(&mut tx, &Entry::by(&viewer, now, "user.contact_change", &id, detail)).await?;
     tx.commit().await?;
     app.live.refetch();
-    Ok(Json(contact))
+    // One that is used again is no longer gone.
+    let contact = get_contact(&mut *app.db.read().await?, &id, &cid).await?;
+    Ok(shown(contact))
 }
 
 /// Removes a contact.
@@ -215,7 +319,12 @@ async fn remove(
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let contact = get_contact(&mut tx, &id, &cid).await?;
-    store::delete_contact(&mut tx, &cid).await?;
+    let mut contacts = list_contacts(&mut tx, &contact.account_id).await?;
+    contacts.retain(|other| other.id != cid);
+    if contact.enabled != 0 {
+        refuse_push_alone(&contacts)?;
+    }
+    delete_contact(&mut tx, &cid).await?;
     let detail = json!({ "channel": contact.channel, "contact": cid });
     audit::store::insert(&mut tx, &Entry::by(&viewer, now, "user.contact_remove", &id, detail)).await?;
     tx.commit().await?;
@@ -252,19 +361,27 @@ async fn test(
         channel: contact.channel.clone(),
         address: contact.address.clone(),
         template: contact.template.clone(),
+        settings: send::settings(&app, &contact.channel).await?,
         key: format!("test/{cid}/{}", now.as_millisecond()),
+        language,
+        urgent: false,
+        ticket: String::new(),
         payload: json!({ "purpose": "test", "subject": message.subject, "text": message.text }),
         message,
         link: String::new(),
     };
-    let answer = Senders::new(&app.config)?.send(&outgoing).await;
+    let answer = Senders::new(&app.config)?.send(&outgoing, now).await;
+    let words = answer.as_ref().map(String::as_str).map_err(Refusal::words);
     let mut tx = app.db.write().await?;
-    store::record_test(&mut tx, &cid, answer.as_ref().err().map(String::as_str), now).await?;
+    record_test(&mut tx, &cid, words, now).await?;
+    if let Err(Refusal::Gone(words)) = &answer {
+        set_gone(&mut tx, &id, &contact.channel, &contact.address, words, now).await?;
+    }
     let detail = json!({ "channel": contact.channel, "contact": cid, "sent": answer.is_ok() });
     audit::store::insert(&mut tx, &Entry::by(&viewer, now, "user.contact_test", &id, detail)).await?;
     let contact = get_contact(&mut tx, &id, &cid).await?;
     tx.commit().await?;
-    Ok(Json(contact))
+    Ok(shown(contact))
 }
 
 /// Who is paged for which site.
@@ -324,5 +441,5 @@ async fn remove_duty(
 }
 
 async fn get_contact(conn: &mut crate::db::Conn, account: &str, id: &str) -> Result<Contact, ApiError> {
-    store::find_contact(conn, account, id).await?.ok_or_else(|| ApiError::not_found("contact", id))
+    find_contact(conn, account, id).await?.ok_or_else(|| ApiError::not_found("contact", id))
 }

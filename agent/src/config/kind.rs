@@ -1,0 +1,121 @@
+//! The kinds of checks: what each measures, and how often and how long when nothing else is said.
+
+use super::device::port;
+use super::http::{self, Http, Picture};
+use super::reader::{Error, Table};
+use super::rtsp::{self, Rtsp};
+use super::snmp::{self, Snmp};
+
+/// The protocol of a check with its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// ICMP echo.
+    Icmp {
+        /// Requests of one run.
+        count: u8,
+    },
+    /// A TCP port that accepts.
+    Tcp {
+        /// The port.
+        port: u16,
+    },
+    /// An HTTP or HTTPS answer.
+    Http(Http),
+    /// A TLS certificate's life.
+    Tls {
+        /// The port.
+        port: u16,
+        /// Days before the end at which it counts as expiring.
+        warn_days: u16,
+    },
+    /// A clock that answers NTP.
+    Ntp {
+        /// The port.
+        port: u16,
+        /// Offset beyond which the clock is off, milliseconds.
+        max_offset_ms: u32,
+    },
+    /// SNMP values.
+    Snmp(Snmp),
+    /// Who hangs on the ports of a switch, over SNMP.
+    Topology(Snmp),
+    /// A stream's flow.
+    Rtsp(Rtsp),
+    /// What a camera shows.
+    Picture(Picture),
+    /// The gateway itself.
+    Host,
+}
+
+impl Kind {
+    /// Its word in the file; also the default name of a check.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Icmp { .. } => "icmp",
+            Self::Tcp { .. } => "tcp",
+            Self::Http(_) => "http",
+            Self::Tls { .. } => "tls",
+            Self::Ntp { .. } => "ntp",
+            Self::Snmp(_) => "snmp",
+            Self::Topology(_) => "topology",
+            Self::Rtsp(_) => "rtsp",
+            Self::Picture(_) => "picture",
+            Self::Host => "host",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Word {
+    Icmp,
+    Tcp,
+    Http,
+    Tls,
+    Ntp,
+    Snmp,
+    Topology,
+    Rtsp,
+    Picture,
+    Host,
+}
+
+pub(super) const KINDS: &[(&str, Word)] = &[
+    ("icmp", Word::Icmp),
+    ("tcp", Word::Tcp),
+    ("http", Word::Http),
+    ("tls", Word::Tls),
+    ("ntp", Word::Ntp),
+    ("snmp", Word::Snmp),
+    ("topology", Word::Topology),
+    ("rtsp", Word::Rtsp),
+    ("picture", Word::Picture),
+    ("host", Word::Host),
+];
+
+impl Word {
+    /// The rest of the check's own keys; with its usual interval and limit, seconds.
+    pub(super) fn read(self, table: &mut Table<'_>) -> Result<(Kind, u64, u64), Error> {
+        Ok(match self {
+            Self::Icmp => (Kind::Icmp { count: table.number("count", 1..=20, 3)? }, 30, 3),
+            Self::Tcp => (Kind::Tcp { port: port(table, None)? }, 30, 3),
+            Self::Http => (Kind::Http(http::read(table)?), 60, 10),
+            Self::Tls => {
+                let port = port(table, Some(443))?;
+                (Kind::Tls { port, warn_days: table.number("warn_days", 0..=3650, 30)? }, 3600, 10)
+            }
+            Self::Ntp => {
+                let port = port(table, Some(123))?;
+                (
+                    Kind::Ntp { port, max_offset_ms: table.number("max_offset_ms", 1..=86_400_000, 60_000)? },
+                    300,
+                    3,
+                )
+            }
+            Self::Snmp => (Kind::Snmp(snmp::read(table)?), 60, 5),
+            Self::Topology => (Kind::Topology(snmp::read_login(table)?), 300, 20),
+            Self::Rtsp => (Kind::Rtsp(rtsp::read(table)?), 120, 15),
+            Self::Picture => (Kind::Picture(http::read_picture(table)?), 120, 15),
+            Self::Host => (Kind::Host, 60, 10),
+        })
+    }
+}

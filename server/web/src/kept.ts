@@ -1,0 +1,40 @@
+// What this phone keeps by itself: the steps that are still to be sent, in their order, and the last answers of the server.
+// A transaction is awaited before anything is called done, so a page that is closed or killed has lost nothing.
+import type { StepBody } from './visits';
+
+export type Waiting = {
+  /** The place in the queue, made by the database. */
+  place?: number;
+  /** The step's own id: sent again and again, it counts once. */
+  id: string; visit: string; body: StepBody; label: string;
+  /** What the server said instead of taking it; a person decides. */
+  refused?: { code: string; message: string; hint: string | null };
+};
+
+const open = new Promise<IDBDatabase>((done, fail) => {
+  const request = indexedDB.open('sitewarden-tech', 1);
+  request.onupgradeneeded = () => {
+    request.result.createObjectStore('queue', { keyPath: 'place', autoIncrement: true });
+    request.result.createObjectStore('answer');
+  };
+  request.onsuccess = () => done(request.result);
+  request.onerror = () => fail(request.error ?? new Error('the phone keeps nothing'));
+});
+
+async function work<R>(store: 'queue' | 'answer', mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest): Promise<R> {
+  const tx = (await open).transaction(store, mode, mode === 'readwrite' ? { durability: 'strict' } : {});
+  const request = act(tx.objectStore(store));
+  return new Promise<R>((done, fail) => {
+    tx.oncomplete = () => done(request.result as R);
+    tx.onerror = tx.onabort = () => fail(tx.error ?? new Error('the phone could not keep it'));
+  });
+}
+
+export const kept = {
+  queue: () => work<Waiting[]>('queue', 'readonly', (store) => store.getAll()),
+  add: (one: Waiting) => work<number>('queue', 'readwrite', (store) => store.add(one)),
+  change: (one: Waiting) => work<void>('queue', 'readwrite', (store) => store.put(one)),
+  drop: (place: number) => work<void>('queue', 'readwrite', (store) => store.delete(place)),
+  answer: <T>(key: string) => work<T | undefined>('answer', 'readonly', (store) => store.get(key)),
+  keep: (key: string, value: unknown) => work<void>('answer', 'readwrite', (store) => store.put(value, key)),
+};

@@ -1,0 +1,120 @@
+// The technician's steps on their way: written to the phone first, sent in their order, taken away when the server has taken
+// them. What the server refuses stays, with its reason, until a person sends it again or throws it away.
+import { api, ApiError } from './api';
+import { deviceNow, skewMs } from './clock.svelte';
+import { kept, type Waiting } from './kept';
+import { session } from './session.svelte';
+import { after, fresh, visitsApi, type StepBody, type Visit } from './visits';
+
+type Person = { id: string; name: string };
+const AGAIN_MS = 15_000;
+
+class Outbox {
+  /** The visits as the server last told them. */
+  told = $state.raw<Visit[]>([]);
+  toldAt = $state<number | null>(null);
+  queue = $state.raw<Waiting[]>([]);
+  /** Whether the server answered the last time it was asked. */
+  reached = $state(true);
+  who = $state.raw<Person | null>(null);
+  #skew: number | null = null;
+  #busy = false;
+
+  /** The visits with what is still to be sent. */
+  get visits(): Visit[] {
+    return this.told.map((visit) => {
+      const mine = this.queue.filter((one) => one.visit === visit.id && !one.refused);
+      const form = { ...visit.form };
+      for (const one of mine) for (const [field, text] of Object.entries(one.body.fields ?? {})) form[field] = { text, by: this.who?.name ?? '', seq: form[field]?.seq ?? 0 };
+      return { ...visit, form, state: mine.reduce((state, one) => after(state, one.body.kind), visit.state) };
+    });
+  }
+  get refused(): Waiting[] { return this.queue.filter((one) => one.refused); }
+
+  /** Reads what the phone keeps, then asks the server; afterwards whenever there is reason to. */
+  async start() {
+    this.who = (await kept.answer<Person>('who')) ?? null;
+    const last = await kept.answer<{ visits: Visit[]; at: number }>('visits');
+    this.#skew = (await kept.answer<number>('skew')) ?? null;
+    if (last) { this.told = last.visits; this.toldAt = last.at; }
+    this.queue = await kept.queue();
+    addEventListener('online', () => void this.sync());
+    document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') void this.sync(); });
+    setInterval(() => void this.sync(), AGAIN_MS);
+    await this.sync();
+  }
+
+  /** Takes a step: it is on the phone when this returns, and is sent as soon as that is possible. */
+  async take(visit: string, body: StepBody, label: string) {
+    const one: Waiting = { id: fresh(), visit, label, body: { ...body, source: 'phone', device_at: deviceNow(), skew_before_ms: this.#skew } };
+    await kept.add(one);
+    this.queue = await kept.queue();
+    void this.sync();
+  }
+  async again(one: Waiting, body: Partial<StepBody> = {}) {
+    const { refused: _, ...rest } = one;
+    // Another content is another step.
+    const id = Object.keys(body).length > 0 ? fresh() : one.id;
+    await kept.change({ ...rest, id, body: { ...one.body, ...body } });
+    this.queue = await kept.queue();
+    void this.sync();
+  }
+  async throwAway(one: Waiting) {
+    await kept.drop(one.place!);
+    this.queue = await kept.queue();
+  }
+
+  /** Sends what waits, then asks for the visits; of several pages of this phone one at a time. */
+  async sync() {
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      await navigator.locks.request('sitewarden-outbox', async () => {
+        await this.#find();
+        if (!session.me || session.mustChange) return;
+        await this.#send();
+        const visits = (await visitsApi.mine()).items;
+        this.told = visits;
+        this.toldAt = deviceNow();
+        await kept.keep('visits', { visits, at: this.toldAt });
+      });
+      this.reached = true;
+    } catch (error) {
+      this.reached = !(error instanceof ApiError) || (error.status !== 0 && error.status < 500);
+    } finally {
+      this.#skew = skewMs ?? this.#skew;
+      if (skewMs !== null) await kept.keep('skew', skewMs).catch(() => {});
+      this.queue = await kept.queue();
+      this.#busy = false;
+    }
+  }
+  async #find() {
+    if (session.me) return;
+    try {
+      session.take(await api.me());
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) session.me = null;
+      throw error;
+    }
+    this.who = { id: session.me!.id, name: session.me!.name };
+    await kept.keep('who', this.who);
+  }
+  async #send() {
+    const stuck = new Set<string>();
+    for (const one of await kept.queue()) {
+      // What follows a refused step of the same visit waits for a person, too.
+      if (one.refused) stuck.add(one.visit);
+      if (stuck.has(one.visit)) continue;
+      try {
+        await visitsApi.step(one.visit, one.id, { ...one.body, device_now: deviceNow() });
+        await kept.drop(one.place!);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status === 0 || error.status === 401 || error.status === 429 || error.status >= 500) throw error;
+        await kept.change({ ...one, refused: { code: error.code, message: error.message, hint: error.hint } });
+        stuck.add(one.visit);
+      }
+      this.queue = await kept.queue();
+    }
+  }
+}
+export const outbox = new Outbox();

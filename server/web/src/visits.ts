@@ -1,0 +1,51 @@
+// Visits: their shapes on the wire, their routes, and what may come next in one.
+import { get, put, query } from './api';
+import type { Severity, State } from './types';
+
+export type VisitState = 'planned' | 'assigned' | 'accepted' | 'departed' | 'arrived' | 'working' | 'paused' | 'done' | 'signed' | 'unsigned' | 'called_back' | 'filed' | 'cancelled';
+export type VisitField = { text: string; by: string; seq: number };
+export type Visit = {
+  id: string; ticket_id: string; ticket_number: number; ticket_state: string; title: string; code: string; severity: Severity; opened_at: number;
+  device_id: string | null; device_name: string | null; device_state: State | null; site_id: string; site_name: string; site_name_zh: string; zone: string; address: string;
+  contact_name: string; contact_phone: string; number: number; follows_id: string | null; purpose: string; planned_at: number | null; state: VisitState; reason: string; level: string;
+  arrived_at: number | null; due_at: number | null; due_what: string | null; members: { account_id: string; name: string }[]; form: Record<string, VisitField>;
+  created_by: string; created_at: number; changed_at: number;
+};
+export type Piece = {
+  kind: string; code?: string; by?: string; lat?: number; lon?: number; datum?: string; accuracy_m?: number;
+  doubt?: string; distance_m?: number; gateway_id?: string;
+};
+export type VisitEvent = {
+  id: string; seq: number; kind: string; occurred_at: number; recorded_at: number; device_at: number | null; skew_ms: number | null; actor: string; source: string;
+  body: { reason?: string; text?: string; who?: string; people?: string[]; level?: string; evidence?: Piece[]; fields?: Record<string, string>; device_state?: string; satisfied?: number };
+};
+export type VisitStory = Visit & { events: VisitEvent[] };
+export type StepBody = {
+  kind: string; occurred_at?: number | null; device_at?: number; device_now?: number; skew_before_ms?: number | null; source?: string; reason?: string; note?: string;
+  members?: string[]; evidence?: Piece[]; fields?: Record<string, string>; seen?: number; who?: string; satisfied?: number;
+};
+
+const id = encodeURIComponent;
+export const visitsApi = {
+  ofTicket: (ticket: string) => get<{ items: VisitStory[] }>(`/tickets/${id(ticket)}/visits`),
+  mine: () => get<{ items: Visit[] }>(`/visits${query({ mine: 'true' })}`),
+  get: (visit: string) => get<VisitStory>(`/visits/${id(visit)}`),
+  plan: (visit: string, body: { ticket_id: string; planned_at?: number | null; follows_id?: string | null; purpose?: string; members?: string[] }) => put<VisitStory>(`/visits/${id(visit)}`, body),
+  step: (visit: string, step: string, body: StepBody) => put<VisitStory>(`/visits/${id(visit)}/steps/${id(step)}`, body),
+};
+
+/** The step that a technician takes next, in each state; none where it is others' turn. */
+export const NEXT: Partial<Record<VisitState, string>> = { assigned: 'accepted', planned: 'accepted', accepted: 'departed', departed: 'arrived', arrived: 'working', paused: 'working', working: 'done', done: 'signed' };
+/** Where a visit stands after a step, as far as the phone can tell before the server has heard of it. */
+export function after(state: VisitState, step: string): VisitState {
+  const ORDER: VisitState[] = ['planned', 'assigned', 'accepted', 'departed', 'arrived', 'working', 'paused', 'done', 'signed'];
+  if (step === 'working' && state === 'paused') return 'working';
+  if (step === 'paused' || step === 'unsigned' || step === 'cancelled') return step;
+  const [from, to] = [ORDER.indexOf(state), ORDER.indexOf(step as VisitState)];
+  return to > from ? (step as VisitState) : state;
+}
+/** Of a state: which mark stands before it. */
+export const visitMark = (state: VisitState) => (['done', 'signed', 'called_back', 'filed'].includes(state) ? 'ok' : state === 'paused' || state === 'unsigned' ? 'degraded' : state === 'cancelled' ? 'suppressed' : state === 'planned' ? 'unknown' : 'hand');
+export const isProof = (level: string) => !['', 'claimed', 'stated'].includes(level);
+/** A new id: visits and steps are named by whoever makes them. */
+export const fresh = () => crypto.randomUUID();

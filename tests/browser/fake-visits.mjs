@@ -1,0 +1,81 @@
+// Invented visits for the fake server: planned, stepped through, kept by the ids that the page makes.
+const ORDER = ['planned', 'assigned', 'accepted', 'departed', 'arrived', 'working', 'paused', 'done', 'signed'];
+const HOUR = 3_600_000;
+
+/** The visits of all tickets; `me` goes on the first one. */
+export function makeVisits(tickets, me, devices) {
+  const visits = [], steps = new Map();
+  const ticketOf = (id) => tickets.find((one) => one.id === id || String(one.number) === id);
+  function add(id, ticket, { purpose = '', members = [], planned_at = null, follows_id = null, at = Date.now() }) {
+    const visit = { id, ticket_id: ticket.id, number: visits.filter((one) => one.ticket_id === ticket.id).length + 1, purpose, planned_at, follows_id, state: 'planned', reason: '', level: '', arrived_at: null, members: [], form: {}, created_by: me.name, created_at: at, changed_at: at, events: [] };
+    visits.push(visit);
+    if (members.length) step(visit, `${id}-1`, { kind: 'assigned', members }, at);
+    return visit;
+  }
+  function step(visit, id, body, at = Date.now()) {
+    const event = { id, seq: visit.events.length + 1, kind: body.kind, occurred_at: body.device_at ? body.device_at - (body.device_now - at) : (body.occurred_at ?? at), recorded_at: at, device_at: body.device_at ?? null, skew_ms: body.device_now ? body.device_now - at : null, actor: me.name, source: body.source ?? 'desk', body: {} };
+    const { reason, note, who, fields, satisfied } = body;
+    Object.assign(event.body, JSON.parse(JSON.stringify({ reason, text: note, who, fields, satisfied })));
+    if (body.kind === 'assigned') {
+      for (const one of body.members) visit.members.push({ account_id: one, name: one === me.id ? me.name : 'wang.min' });
+      event.body.people = visit.members.map((one) => one.name);
+    }
+    if (body.kind === 'accepted' && !visit.members.some((one) => one.account_id === me.id)) visit.members.push({ account_id: me.id, name: me.name });
+    if (body.kind === 'arrived') {
+      event.body.evidence = (body.evidence ?? []).map((piece) => ({ ...piece, ...(piece.code === '000000' ? { doubt: 'wrong_code' } : piece.kind === 'qr' ? { doubt: 'tag_alone' } : {}) }));
+      const held = event.body.evidence.filter((piece) => !piece.doubt);
+      visit.level = held[0]?.kind ?? (event.body.evidence.length ? 'claimed' : 'stated');
+      visit.arrived_at = event.occurred_at;
+    }
+    for (const [field, text] of Object.entries(fields ?? {})) visit.form[field] = { text, by: me.name, seq: event.seq };
+    const to = ORDER.indexOf(body.kind);
+    if (to > ORDER.indexOf(visit.state) || (visit.state === 'paused' && body.kind === 'working')) visit.state = body.kind;
+    if (!ORDER.includes(body.kind) && !['called', 'written'].includes(body.kind)) visit.state = body.kind;
+    visit.reason = ['paused', 'unsigned', 'cancelled'].includes(body.kind) ? (reason ?? '') : '';
+    visit.changed_at = at;
+    visit.events.push(event);
+    steps.set(id, { visit: visit.id, body: told(body) });
+  }
+  /** What is compared: all but what the clock shows while it is sent. */
+  const told = (body) => JSON.stringify({ ...body, device_now: null });
+  const story = (visit) => {
+    const ticket = ticketOf(visit.ticket_id), device = devices.find((one) => one.id === ticket.device_id);
+    return { ...visit, ticket_number: ticket.number, ticket_state: ticket.state, title: ticket.title, code: ticket.code, severity: ticket.severity, opened_at: ticket.opened_at, device_id: ticket.device_id, device_name: ticket.device_name, device_state: device?.state ?? null,
+      site_id: ticket.site_id, site_name: ticket.site_name, site_name_zh: ticket.site_name_zh, zone: ticket.zone, address: '1 Gate Road', contact_name: 'Ms Zhou', contact_phone: '+86 10 5555 0101', due_at: visit.arrived_at ? null : ticket.opened_at + 2 * HOUR, due_what: visit.arrived_at ? null : 'Arrival 到场' };
+  };
+  const standing = tickets.filter((one) => one.state !== 'closed');
+  if (standing[0]) {
+    const at = Date.now() - 40 * 60_000;
+    add('00000000-0000-4000-8000-000000000001', standing[0], { purpose: 'Look at the plug and the port', members: [me.id], at });
+  }
+  const shown = ticketOf('1032');
+  if (shown) {
+    const at = Date.now() - 50 * 60_000, visit = add('00000000-0000-4000-8000-000000000002', shown, { purpose: 'Exchange the camera', members: ['user-2'], at });
+    step(visit, 's-2', { kind: 'accepted', source: 'phone' }, at + 60_000);
+    step(visit, 's-3', { kind: 'departed', source: 'phone' }, at + 300_000);
+    step(visit, 's-4', { kind: 'arrived', source: 'phone', evidence: [{ kind: 'qr', code: 'SW-TAG:x' }] }, at + 1_500_000);
+    step(visit, 's-5', { kind: 'arrived', source: 'phone', evidence: [{ kind: 'gateway_code', code: '402117' }] }, at + 1_560_000);
+    step(visit, 's-6', { kind: 'working', source: 'phone' }, at + 1_600_000);
+    step(visit, 's-7', { kind: 'written', source: 'phone', fields: { symptom: 'no picture', cause: 'water in the plug' } }, at + 2_000_000);
+  }
+
+  function answer(method, [room, id, sub, key], query, body) {
+    const missing = { status: 404, error: 'not_found', message: `there is no ${room} ${id}`, hint: null };
+    if (room === 'tickets') return { body: { items: visits.filter((one) => one.ticket_id === ticketOf(id)?.id).map(story), next: null } };
+    if (!id) return { body: { items: visits.filter((one) => !['filed', 'cancelled'].includes(one.state) && (query.get('mine') !== 'true' || one.members.some((member) => member.account_id === me.id))).map(story), next: null } };
+    const visit = visits.find((one) => one.id === id);
+    if (method === 'PUT' && !sub) {
+      const ticket = ticketOf(body.ticket_id);
+      return ticket ? { body: story(visit ?? add(id, ticket, body)) } : missing;
+    }
+    if (!visit) return missing;
+    if (sub === 'steps') {
+      const known = steps.get(key);
+      if (known) return known.body === told(body) ? { body: story(visit) } : { status: 409, error: 'other_step', message: `there is another step ${key}`, hint: null };
+      if (visit.state === 'cancelled') return { status: 409, error: 'not_possible', message: `visit ${visit.number}: the visit was cancelled`, hint: 'look at it anew' };
+      step(visit, key, body);
+    }
+    return { body: story(visit) };
+  }
+  return { answer, visits };
+}

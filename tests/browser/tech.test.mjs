@@ -1,0 +1,152 @@
+// The technician's page on a phone: a night job without a network, closed and opened in between, then sent once and whole.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { AxeBuilder } from '@axe-core/playwright';
+import { launch, open } from './chromium.mjs';
+import { startFake } from './fake-server.mjs';
+
+const PHONE = { width: 390, height: 844, touch: true };
+const JOB = '00000000-0000-4000-8000-000000000001';
+let browser;
+// What a failed test leaves running would keep all of them from ending.
+const fakes = [];
+const start = async () => { const fake = await startFake({ size: 10 }); fakes.push(fake); return fake; };
+before(async () => { browser = await launch(); });
+after(async () => { await browser?.close(); await Promise.allSettled(fakes.map((fake) => fake.close())); });
+
+const kinds = (fake) => fake.world.visits.visits.find((one) => one.id === JOB).events.map((event) => event.kind);
+const next = (page, name) => page.locator(`[data-next="${name}"]`).click();
+async function waitFor(check, what) {
+  const until = Date.now() + 15_000;
+  while (!(await check())) {
+    assert.ok(Date.now() < until, `waited for ${what}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+/** Waits until the worker has kept the page, so that it opens without a network. */
+async function isKept(page) {
+  await page.evaluate(async () => { await navigator.serviceWorker.ready; });
+  await waitFor(() => page.evaluate(async () => (await (await caches.open('sitewarden-tech')).keys()).some((one) => new URL(one.url).pathname === '/tech')), 'the kept page');
+}
+
+for (const look of [{ ...PHONE, theme: 'dark', language: 'en' }, { ...PHONE, theme: 'light', language: 'zh' }]) {
+  test(`list and job can be read and reached at ${look.theme} ${look.language}`, async () => {
+    const fake = await start();
+    const { page, errors, close } = await open(browser, `${fake.url}/tech`, look);
+    for (const [ready, go] of [['.card', null], ['[data-next]', '.card'], ['.sheet', null]]) {
+      if (go) await page.locator(go).first().click();
+      if (ready === '.sheet') {
+        await next(page, 'accepted');
+        await next(page, 'departed');
+        await next(page, 'arrived');
+      }
+      await page.locator(ready).first().waitFor();
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const serious = violations.filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 120)} ${one.nodes[0].any[0]?.message ?? ''}`);
+      assert.deepEqual(serious, []);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0, 'no wider than the phone');
+      const small = await page.evaluate(() => [...document.querySelectorAll('button, .card, main .input')].filter((part) => part.getBoundingClientRect().height < 47.5).map((part) => part.outerHTML.slice(0, 100)));
+      assert.deepEqual(small, [], 'too small for a thumb');
+    }
+    assert.deepEqual(errors, []);
+    await close();
+  });
+}
+
+test('a night job without a network: closed in between, sent once and in order', async () => {
+  const fake = await start();
+  const { page, close } = await open(browser, `${fake.url}/tech`, PHONE);
+  await page.locator('.card').first().waitFor();
+  await isKept(page);
+  await page.context().setOffline(true);
+  await page.goto(`${fake.url}/tech#${JOB}`);
+  await page.reload();
+  await next(page, 'accepted');
+  await next(page, 'departed');
+  await next(page, 'arrived');
+  await page.locator('[name="code"]').fill('402117');
+  await page.locator('.sheet .main').click();
+  await next(page, 'working');
+  await page.reload();
+  await page.locator('.queue li').nth(3).waitFor();
+  assert.deepEqual(kinds(fake), ['assigned'], 'nothing has been sent');
+  await page.getByRole('button', { name: 'Fill in the slip' }).click();
+  await page.locator('[name="cause"]').fill('water in the plug');
+  await page.locator('.sheet .main').click();
+  await page.getByText('5 steps wait to be sent.').waitFor();
+  await page.getByText('No network.').waitFor();
+  await page.goto('about:blank');
+  await page.goto(`${fake.url}/tech#${JOB}`);
+  await page.getByText('5 steps wait to be sent.').waitFor();
+  await page.context().setOffline(false);
+  await page.locator('.band').waitFor({ state: 'detached' });
+  assert.deepEqual(kinds(fake), ['assigned', 'accepted', 'departed', 'arrived', 'working', 'written'], 'each once, in order');
+  const { events, form, level } = fake.world.visits.visits.find((one) => one.id === JOB);
+  assert.deepEqual([form.cause.text, level], ['water in the plug', 'gateway_code']);
+  assert.ok(events.slice(1).every((event) => event.device_at !== null && event.skew_ms !== null), 'each with the phone\'s clock and how far that is off');
+  await close();
+});
+
+test('an answer that is lost in the middle of the upload doubles nothing', async () => {
+  const fake = await start();
+  const { page, close } = await open(browser, `${fake.url}/tech#${JOB}`, PHONE);
+  let cut = 0;
+  // The server takes the step, and the phone never hears of it.
+  await page.route('**/steps/*', async (route) => { if (cut++ < 2) { await route.fetch(); await route.abort(); } else await route.continue(); });
+  await next(page, 'accepted');
+  await next(page, 'departed');
+  await page.getByText('No network.').waitFor();
+  await page.reload();
+  await waitFor(() => kinds(fake).length >= 3 && page.locator('.band').count().then((n) => n === 0), 'the upload');
+  assert.deepEqual(kinds(fake), ['assigned', 'accepted', 'departed']);
+  assert.ok(cut > 2, 'it was sent more than once');
+  await close();
+});
+
+test('what the server refuses is shown and kept until somebody decides', async () => {
+  const fake = await start();
+  const { page, close } = await open(browser, `${fake.url}/tech#${JOB}`, PHONE);
+  await page.locator('[data-next="accepted"]').waitFor();
+  const visit = fake.world.visits.visits.find((one) => one.id === JOB);
+  // It was called off while the step was on its way.
+  let off = true;
+  await page.route('**/steps/*', (route) => { visit.state = off ? 'cancelled' : 'assigned'; return route.continue(); });
+  await next(page, 'accepted');
+  await page.locator('.refused').waitFor();
+  assert.match(await page.locator('.refused').innerText(), /cancelled/);
+  await page.reload();
+  await page.locator('.refused').waitFor();
+  assert.deepEqual(kinds(fake), ['assigned']);
+  off = false;
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.locator('.refused').waitFor({ state: 'detached' });
+  await waitFor(() => kinds(fake).length === 2, 'the step');
+  assert.deepEqual(kinds(fake), ['assigned', 'accepted']);
+  await close();
+});
+
+test('the desk plans a visit, sends somebody and records an arrival that was told on the telephone', async () => {
+  const fake = await start();
+  const { page, errors, close } = await open(browser, `${fake.url}/tickets/1031`, { width: 1440, height: 900 });
+  const part = page.locator('.visits');
+  await part.getByRole('button', { name: 'Plan a visit' }).click();
+  await page.locator('[name="purpose"]').fill('Exchange the plug');
+  await page.locator('[name="who"]').selectOption({ index: 1 });
+  await page.getByRole('dialog').getByRole('button', { name: 'Plan a visit' }).click();
+  const second = part.locator('.one').nth(1);
+  await second.getByText('Exchange the plug').waitFor();
+  const made = fake.world.visits.visits.find((one) => one.purpose === 'Exchange the plug');
+  assert.deepEqual([made.number, made.follows_id, made.state], [2, JOB, 'assigned'], 'it follows the first');
+  fake.world.visits.answer('PUT', ['visits', made.id, 'steps', 'a-1'], new URLSearchParams(), { kind: 'accepted', source: 'phone' });
+  await page.reload();
+  await second.getByRole('button', { name: 'Record an arrival' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Record an arrival' }).click();
+  await second.getByText('Arrival proved by a call').waitFor();
+  assert.deepEqual([made.level, made.events.at(-1).source], ['call', 'desk']);
+  await second.getByRole('button', { name: 'Cancel the visit' }).click();
+  await page.locator('[name="words"]').fill('the builder does it');
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel the visit' }).click();
+  await second.getByText('cancelled').first().waitFor();
+  assert.deepEqual([made.reason, errors], ['the builder does it', []]);
+  await close();
+});
