@@ -4,6 +4,7 @@
 mod calendar;
 mod clocks;
 mod contract;
+mod inspection;
 mod page;
 mod rota;
 
@@ -31,6 +32,7 @@ use crate::user::{self, AccountId, Language, Role, Scope, login_fault, password,
 use calendar::CalendarCommand;
 use clocks::ClocksCommand;
 use contract::ContractCommand;
+use inspection::InspectionCommand;
 use page::PageCommand;
 use rota::RotaCommand;
 
@@ -90,6 +92,9 @@ enum Command {
     /// Contracts: check one, begin with a template, and what is due, free and charged.
     #[command(subcommand)]
     Contract(ContractCommand),
+    /// Inspections: which a contract comes to.
+    #[command(subcommand)]
+    Inspection(InspectionCommand),
     /// Rotas: who is on duty, when, and where nobody is.
     #[command(subcommand)]
     Rota(RotaCommand),
@@ -258,6 +263,7 @@ impl Cli {
                 done
             }
             Command::Contract(command) => command.run(),
+            Command::Inspection(command) => command.run(),
             Command::Rota(command) => {
                 let offline = Offline::open(config).await?;
                 command.run(&offline.db, offline.clock.now()).await

@@ -14,6 +14,7 @@ mod clock;
 pub mod compare;
 pub mod document;
 pub mod file;
+mod inspect;
 pub mod life;
 pub mod measure;
 pub mod penalty;
@@ -38,6 +39,7 @@ use crate::calendar::{Calendar, Fault, Parts};
 use measure::{Amount, Fen, Length};
 
 pub use clock::EVENTS;
+pub use inspect::{InspectRule, Phase, Way, When};
 pub use price::{Price, PriceTerms, Rate, Unit};
 
 /// A contract that was checked.
@@ -93,6 +95,8 @@ pub struct Contract {
     pub consents: Vec<Consent>,
     /// At most so many rounds of plan and fee before work, and whether our misdiagnosis is our cost.
     pub letter: Option<Letter>,
+    /// What is inspected how often, in the order of the text.
+    pub inspections: Vec<InspectRule>,
     /// Whether work goes on until restored, so that the end of a shift needs a named successor.
     pub continuous: bool,
     /// What accepting it needs, and when its end is announced.

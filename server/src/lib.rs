@@ -22,6 +22,7 @@ pub mod history;
 pub mod id;
 pub mod incident;
 pub mod ingest;
+pub mod inspection;
 pub mod keys;
 pub mod live;
 pub mod maintenance;

@@ -13,6 +13,7 @@ mod fuzz;
 mod gate;
 mod gateway;
 mod ingest;
+mod inspection;
 mod live;
 mod people;
 mod permission;

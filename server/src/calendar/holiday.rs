@@ -8,6 +8,7 @@ mod ics;
 mod json;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -80,7 +81,10 @@ impl Holidays {
     /// # Panics
     /// Never: a test reads the file that is built in.
     pub fn china() -> Self {
-        Self::read(CHINA).unwrap_or_else(|_| unreachable!("a test reads the file that is built in"))
+        static READ: LazyLock<Holidays> = LazyLock::new(|| {
+            Holidays::read(CHINA).unwrap_or_else(|_| unreachable!("a test reads the file that is built in"))
+        });
+        READ.clone()
     }
 
     /// Reads a file: TOML of our own, JSON of the collected notices, or iCalendar, told apart by how it begins.

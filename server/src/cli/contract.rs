@@ -40,7 +40,7 @@ impl Lang {
     }
 
     /// One of two fixed texts.
-    fn say<'t>(self, en: &'t str, zh: &'t str) -> &'t str {
+    pub(super) fn say<'t>(self, en: &'t str, zh: &'t str) -> &'t str {
         match self {
             Self::En => en,
             Self::Zh => zh,
@@ -161,7 +161,7 @@ fn listing(path: &Path, read: &Read, lang: Lang) -> String {
 }
 
 /// A contract that can be used; otherwise what is wrong goes to standard error.
-fn usable(path: &Path, lang: Lang) -> Result<Contract> {
+pub(super) fn usable(path: &Path, lang: Lang) -> Result<Contract> {
     let read = document::read(&text(path)?);
     let verdict = read.verdict();
     if let Some(contract) = read.contract {

@@ -1,4 +1,4 @@
-//! The other clauses: penalties, substitute devices, satisfaction, consents, inspections, reports, goals and duty.
+//! The other clauses: penalties, substitute devices, satisfaction, consents, reports, goals and duty.
 
 use super::clock::Names;
 use super::file::Terms;
@@ -241,74 +241,6 @@ pub(super) fn letter(mut table: Table<'_>) -> Letter {
     table.flag("fee_before_work");
     table.finish(("the letter before work", "联络函"));
     Letter { rounds, misdiagnosis_ours: ours.unwrap_or(true) }
-}
-
-/// Reads one `[[inspect]]`; phases are checked for days between them.
-pub(super) fn inspect(mut table: Table<'_>, ends: &mut Option<i64>) {
-    let name = table.plain("name", "\"monthly\"");
-    if let Some(name) = &name {
-        table.rename(format!("inspect.{name}"));
-    }
-    table.plain("from", "\"commissioned\"");
-    let range = |text: &str| {
-        let (from, to) = text.split_once('-')?;
-        let number = |text: &str| text.trim().parse::<i64>().ok().filter(|count| (1..=520).contains(count));
-        let to = if to.trim().is_empty() { None } else { Some(number(to)?) };
-        Some((number(from)?, to)).filter(|(from, to)| to.is_none_or(|to| to >= *from))
-    };
-    let weeks = table.read("weeks", "\"1-4\"", range);
-    let months = table.read("months", "\"3-\"", range);
-    let month = table.number("month", 1, 1_200);
-    let every = table.read("every", "\"3mo\"", Length::parse);
-    let per_year = table.number("count_per_year", 1, 366);
-    let per_warranty = table.number("count_per_warranty", 1, 1_000);
-    table.plain("irregular", "\"twice in the first year\"");
-    let resident = table.plain("mode", "\"resident\"");
-    table.plain("staff", "\"1-2\"");
-    table.plain("kind", "\"annual\"");
-    table.plain_texts("checklist", "[\"power\", \"host\"]");
-    table.plain("report", "\"annual_test_report\"");
-    table.plain("spacing", "\"3mo\"");
-    table.plain("change_notice", "\"1mo\"");
-    table.plain("satisfied_by", "\"monthly\"");
-    table.flag("agree_with_customer");
-    let (paper, here) = (table.paper(), table.here());
-    table.finish(("an inspection", "巡检"));
-    let says_when = every.is_some() || month.is_some() || per_year.is_some() || per_warranty.is_some();
-    if !says_when && resident.as_deref() != Some("resident") {
-        paper.refuse(
-            "inspect.when",
-            &here,
-            words("how often is inspected?", "多久巡检一次？"),
-            words(
-                "Write every = \"3mo\", count_per_year = 4, month = 6 or mode = \"resident\"",
-                "请写 every = \"3mo\"、count_per_year = 4、month = 6 或 mode = \"resident\"",
-            ),
-        );
-    }
-    let days = match (&weeks, &months) {
-        (Some(weeks), _) => Some(((weeks.value.0 - 1) * 7, weeks.value.1.map(|to| to * 7), &weeks.place)),
-        (None, Some(months)) => {
-            Some(((months.value.0 - 1) * 30, months.value.1.map(|to| to * 30), &months.place))
-        }
-        (None, None) => None,
-    };
-    if let Some((from, to, place)) = days {
-        if let Some(end) = *ends
-            && end != from
-        {
-            paper.ask(
-                "inspect.seam",
-                place,
-                words(
-                    format!("this phase begins about day {from}, the one before ends on day {end}"),
-                    format!("本阶段约从第 {from} 天开始，前一阶段到第 {end} 天结束"),
-                ),
-                words("Say under [[decided]] what holds in between", "请在 [[decided]] 里写明其间如何处理"),
-            );
-        }
-        *ends = to;
-    }
 }
 
 /// Reads one `[[report]]`.

@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 use super::clock::{self, Names};
 use super::reader::{Paper, Place, Table};
 use super::remark::{Remark, Verdict, Weight, Words, words};
-use super::{Chooser, Contract, Level, PartTerms, Penalties, Scope, calendars, clauses, price, rights};
+use super::{
+    Chooser, Contract, Level, PartTerms, Penalties, Scope, calendars, clauses, inspect, price, rights,
+};
 
 /// The largest contract, bytes.
 pub const TEXT_MAX: usize = 512 * 1024;
@@ -124,10 +126,7 @@ fn whole(mut table: Table<'_>, decisions: &mut Vec<Decision>) -> Option<Contract
     consents.extend(table.table("major_request").and_then(clauses::major_request));
     let letter = table.table("letter").map(clauses::letter);
     let continuous = table.table("work").is_some_and(clauses::work);
-    let mut ends = None;
-    for row in table.tables("inspect") {
-        clauses::inspect(row, &mut ends);
-    }
+    let inspections = inspect::read(paper, table.tables("inspect"), &calendar_names, warranty.as_ref());
     table.tables("report").into_iter().for_each(clauses::report);
     table.tables("goal").into_iter().for_each(clauses::goal);
     if let Some(spares) = table.table("spares") {
@@ -171,6 +170,7 @@ fn whole(mut table: Table<'_>, decisions: &mut Vec<Decision>) -> Option<Contract
         csat,
         consents,
         letter,
+        inspections,
         continuous,
         terms,
     })

@@ -31,8 +31,8 @@ pub(super) const SERVICES: [&str; 13] = [
     "standby",
 ];
 
-/// What a warranty may begin with, as a component's history tells it.
-const ANCHORS: [&str; 8] = [
+/// What a warranty may begin with, as a component's history tells it; inspections too.
+pub(super) const ANCHORS: [&str; 8] = [
     "acceptance",
     "final_acceptance",
     "completion_form_signed",

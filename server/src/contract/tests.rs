@@ -273,3 +273,40 @@ fn every_promise_has_a_template_and_a_key() {
         "promises that no template expresses"
     );
 }
+
+#[test]
+fn an_inspection_says_when_once_and_names_what_there_is() {
+    let one = |body: &str| format!("[[inspect]]\nname = \"a\"\n{body}\n");
+    let refused = |body: &str, code: &str| {
+        let read = trap(body, Verdict::Refused, &[code]);
+        assert_ne!(read.remarks[0].problem.en, read.remarks[0].problem.zh);
+    };
+    refused("[[inspect]]\nevery = \"3mo\"\n", "missing inspect[1].name");
+    refused(&one(""), "inspect.when inspect.a");
+    refused(&one("every = \"3mo\"\nmonth = 6"), "inspect.both inspect.a");
+    refused(&one("months = \"3-\"\ncount_per_year = 4"), "inspect.both inspect.a");
+    refused(&one("weeks = \"1-4\"\nevery = \"1mo\""), "inspect.unit inspect.a.every");
+    refused(&one("every = \"life\""), "inspect.unit inspect.a.every");
+    refused(&one("mode = \"resident\""), "inspect.stay inspect.a");
+    refused(&one("mode = \"drone\"\nevery = \"1mo\""), "word inspect.a.mode");
+    refused(&one("count_per_warranty = 4"), "inspect.term inspect.a");
+    refused(&one("every = \"3mo\"\nfrom = \"yesterday\""), "inspect.from inspect.a.from");
+    refused(&one("every = \"3mo\"\ncalendar = \"work\""), "calendar.unknown inspect.a.calendar");
+    refused(&one("count_per_year = 4\nspacing = \"6mo\""), "inspect.spacing inspect.a.spacing");
+    refused(&one("every = \"3mo\"\nsatisfied_by = \"b\""), "inspect.satisfied_by inspect.a.satisfied_by");
+    refused(&(one("every = \"3mo\"") + &one("every = \"1mo\"")), "inspect.twice inspect[2]");
+    let circle = one("every = \"3mo\"\nsatisfied_by = \"b\"")
+        + "[[inspect]]\nname = \"b\"\nevery = \"3mo\"\nsatisfied_by = \"a\"\n";
+    trap(
+        &circle,
+        Verdict::Refused,
+        &["inspect.circle inspect.a.satisfied_by", "inspect.circle inspect.b.satisfied_by"],
+    );
+    let phases = one("weeks = \"1-8\"\nevery = \"1w\"")
+        + "[[inspect]]\nname = \"b\"\nmonths = \"3-\"\nevery = \"1mo\"\n";
+    trap(&phases, Verdict::Open, &["inspect.seam inspect.b.months"]);
+    assert_eq!(
+        read_all(&one("every = \"3mo\"\nfrom = \"begins\"\nmode = \"phone\"")).verdict(),
+        Verdict::Usable
+    );
+}
