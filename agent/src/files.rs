@@ -61,6 +61,15 @@ pub fn lock_data_dir(path: &Path) -> anyhow::Result<Option<std::fs::File>> {
     }
 }
 
+/// Makes sure that `bytes` more fit beside `path`, by writing them there for a moment.
+pub fn has_room(path: &Path, bytes: usize) -> std::io::Result<()> {
+    let beside = path.with_extension("room");
+    let written = std::fs::File::create(&beside).and_then(|mut file| file.write_all(&vec![0; bytes]));
+    // Left behind by a power cut it is written over and removed by the next look.
+    let removed = std::fs::remove_file(&beside);
+    written.and(removed)
+}
+
 /// How many files this process may have open at once (`Max open files` of proc(5), the soft limit).
 pub fn open_files_limit() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/self/limits").ok()?;
@@ -73,6 +82,18 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn room_is_tried_and_left_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        has_room(&dir.path().join("queue.db"), 5000).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(has_room(&dir.path().join("away/queue.db"), 1).is_err());
+        // A device on which nothing fits: Linux has one.
+        let full = dir.path().join("queue.db");
+        std::os::unix::fs::symlink("/dev/full", full.with_extension("room")).unwrap();
+        assert_eq!(has_room(&full, 1).unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_private() {

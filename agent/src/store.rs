@@ -14,6 +14,7 @@ use sitewarden_proto::wire::DiskTrouble;
 use crate::clock::Boot;
 use crate::config::Queue;
 use crate::core::{Batch, ConfigChange, Kept, Size};
+use crate::files::has_room;
 use crate::seal::Seal;
 use crate::session::Record;
 use crate::spool::{Line, Spool, random_epoch, takes_nothing, trouble_of};
@@ -23,6 +24,9 @@ use crate::timeline::Clocks;
 const MEMORY_MAX: u64 = 8 << 20;
 /// Refusals of the disk before records are sent from memory.
 const PATIENCE: u32 = 2;
+/// What must fit on a disk that took nothing before it is written to again. Less than this is found in what SQLite has
+/// left of a write that failed, and the next record finds the disk full once more.
+const ROOM: usize = 256 << 10;
 /// Changes of the configuration that wait for the disk; the last ones count.
 const CHANGES: usize = 4;
 /// Commands that wait for the disk.
@@ -289,6 +293,7 @@ impl Store {
     }
 
     async fn move_to_disk(&mut self, now: Timestamp) -> anyhow::Result<Change> {
+        has_room(&self.path, ROOM)?;
         if self.needs_opening {
             let disk = Spool::open(&self.path, self.seal.clone(), self.bounds, now).await?;
             // An open that had to put the file aside begins an epoch of its own.

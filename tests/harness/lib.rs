@@ -7,6 +7,7 @@ pub mod crowd;
 pub mod database;
 pub mod desk;
 pub mod disk;
+pub mod door;
 pub mod fleet;
 pub mod gateway;
 pub mod line;

@@ -13,6 +13,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use sitewarden_tests::database::{Database, Engine};
 use sitewarden_tests::disk::fill;
+use sitewarden_tests::door::Door;
 use sitewarden_tests::sim::demo::client::Client;
 use sitewarden_tests::sim::demo::install::{Installation, Programs, Settings, free_address};
 use sitewarden_tests::sim::demo::process::Process;
@@ -160,36 +161,22 @@ async fn a_server_whose_disk_is_really_full_goes_on_by_itself() {
     let api = place.first_login(&server, "copper otter lantern").await.unwrap();
     let (gateway, token) = premises(&api).await.unwrap();
     place.enrol(&token).await.unwrap();
-    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = door.local_addr().unwrap();
-    let checks = format!(
-        "[[check]]\nkind = \"tcp\"\nport = {}\nevery = \"1s\"\ntimeout = \"1s\"\nconfirm = \"1/1\"\nclear = 1\n",
-        address.port()
-    );
-    let new = json!({ "gateway_id": gateway, "name": "door 4", "class": "access", "address": "127.0.0.1",
-        "place": "", "parent_id": null, "checks": checks });
-    let device = api.post("/devices", &new).await.unwrap()["id"].as_str().unwrap().to_owned();
+    let mut door = Door::watched(&api, &gateway).await;
     let _agent = place.start_agent().unwrap();
-    let door_is = async |state: &str| {
-        until(&format!("the door is {state}"), LIMIT, async || {
-            api.get(&format!("/devices/{device}")).await.is_ok_and(|device| device["state"] == state)
-        })
-        .await;
-    };
-    door_is("ok").await;
+    door.is(&api, "ok", LIMIT).await;
 
     let filler = server.sees(&data.join("filler")).unwrap();
     fill(&filler);
-    drop(door);
+    door.closes();
     until("the gateway has written down that it failed", LIMIT, async || facts_waiting(&place).await >= 1)
         .await;
     until("the server says what is wrong and what to do", LIMIT, async || {
         server.said().contains("the disk of the database is full or broken; make room")
     })
     .await;
-    let shown = api.get(&format!("/devices/{device}")).await.unwrap();
+    let shown = api.get(&format!("/devices/{}", door.device)).await.unwrap();
     assert_eq!(shown["state"], "ok", "what is not committed is not shown, and the page is served");
-    let door = TcpListener::bind(address).await.unwrap();
+    door.opens().await;
     until("the gateway has written down that it works again", LIMIT, async || {
         facts_waiting(&place).await >= 2
     })
@@ -200,14 +187,14 @@ async fn a_server_whose_disk_is_really_full_goes_on_by_itself() {
     let incidents = async || api.list("/incidents?state=all").await.unwrap();
     until("the incident is over", LIMIT, async || {
         let all = incidents().await;
-        all.iter().any(|one| one["device_id"] == device.as_str() && one["closed_at"].is_i64())
+        all.iter().any(|one| one["device_id"] == door.device.as_str() && one["closed_at"].is_i64())
     })
     .await;
-    drop(door);
-    door_is("down").await;
-    let _door = TcpListener::bind(address).await.unwrap();
-    door_is("ok").await;
-    let own = incidents().await.into_iter().filter(|one| one["device_id"] == device.as_str()).count();
+    door.closes();
+    door.is(&api, "down", LIMIT).await;
+    door.opens().await;
+    door.is(&api, "ok", LIMIT).await;
+    let own = incidents().await.into_iter().filter(|one| one["device_id"] == door.device.as_str()).count();
     assert_eq!(own, 2, "each failure once");
     assert!(server.has_ended().is_none(), "{}", server.last_lines());
     ends_well(server).await;

@@ -1,15 +1,14 @@
 //! The real agent and the real server over a line that loses one segment in a hundred, and one that loses three in
 //! ten and is cut again and again: everything arrives, once.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
 use sitewarden_tests::database::Engine;
+use sitewarden_tests::door::Door;
 use sitewarden_tests::line::Line;
-use sitewarden_tests::{stories_in_parallel, until};
-use tokio::net::TcpListener;
+use sitewarden_tests::stories_in_parallel;
 
 use super::certificate::Scene;
 
@@ -32,33 +31,18 @@ async fn everything_arrives_once(engine: Engine, loss: f64) {
     let door: SocketAddr = scene.door();
     let line = Line::to(door, loss, seed).await;
     scene.agent_speaks_to(line.address);
-    let target = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = target.local_addr().unwrap();
-    let checks = format!(
-        "[[check]]\nkind = \"tcp\"\nport = {}\nevery = \"1s\"\ntimeout = \"1s\"\nconfirm = \"1/1\"\nclear = 1\n",
-        address.port()
-    );
-    let new = json!({ "gateway_id": scene.gateway, "name": "door 4", "class": "access", "address": "127.0.0.1",
-        "place": "", "parent_id": null, "checks": checks });
-    let device = scene.api.post("/devices", &new).await.unwrap()["id"].as_str().unwrap().to_owned();
+    let mut target = Door::watched(&scene.api, &scene.gateway).await;
     scene.start_agent();
     scene.gateway_is("online", Timestamp::UNIX_EPOCH).await;
-    let is = async |state: &str| {
-        until(&format!("the device is {state} (seed {seed})"), LIMIT, async || {
-            let device = scene.api.get(&format!("/devices/{device}")).await;
-            device.is_ok_and(|device| device["state"] == state)
-        })
-        .await;
-    };
-    is("ok").await;
-    let mut target = Some(target);
+    target.is(&scene.api, "ok", LIMIT).await;
     for _ in 0..2 {
-        drop(target.take());
-        is("down").await;
-        target = Some(TcpListener::bind(address).await.unwrap());
-        is("ok").await;
+        target.closes();
+        target.is(&scene.api, "down", LIMIT).await;
+        target.opens().await;
+        target.is(&scene.api, "ok", LIMIT).await;
     }
     let incidents = scene.api.list("/incidents?state=all").await.unwrap();
-    let of_device = incidents.iter().filter(|incident| incident["device_id"] == device.as_str()).count();
+    let of_device =
+        incidents.iter().filter(|incident| incident["device_id"] == target.device.as_str()).count();
     assert_eq!(of_device, 2, "seed {seed}, {} cuts: {incidents:#?}", line.cuts());
 }

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sitewarden_tests::database::Engine;
 use sitewarden_tests::disk::fill;
+use sitewarden_tests::door::Door;
 use sitewarden_tests::{stories_in_parallel, until};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -24,51 +25,17 @@ stories_in_parallel![both_ends_move, a_disk_that_is_really_full];
 const LIMIT: Duration = Duration::from_secs(90);
 const NAME: &str = "watch.example";
 
-/// What the gateway watches: a port that opens and closes.
-struct Door {
-    device: String,
-    address: SocketAddr,
-    open: Option<TcpListener>,
+async fn is(door: &Door, scene: &Scene, state: &str) {
+    door.is(&scene.api, state, LIMIT).await;
 }
 
-impl Door {
-    async fn watched(scene: &Scene) -> Self {
-        let open = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = open.local_addr().unwrap();
-        let checks = format!(
-            "[[check]]\nkind = \"tcp\"\nport = {}\nevery = \"1s\"\ntimeout = \"1s\"\nconfirm = \"1/1\"\nclear = 1\n",
-            address.port()
-        );
-        let new = json!({ "gateway_id": scene.gateway, "name": "door 4", "class": "access",
-            "address": "127.0.0.1", "place": "", "parent_id": null, "checks": checks });
-        let device = scene.api.post("/devices", &new).await.unwrap()["id"].as_str().unwrap().to_owned();
-        Self { device, address, open: Some(open) }
-    }
-
-    async fn is(&self, scene: &Scene, state: &str) {
-        until(&format!("the door is {state}"), LIMIT, async || {
-            let device = scene.api.get(&format!("/devices/{}", self.device)).await;
-            device.is_ok_and(|device| device["state"] == state)
-        })
-        .await;
-    }
-
-    fn closes(&mut self) {
-        drop(self.open.take());
-    }
-
-    async fn opens(&mut self) {
-        self.open = Some(TcpListener::bind(self.address).await.unwrap());
-    }
-
-    /// It failed so often, says the record, and nothing of the gateway's numbers is missing.
-    async fn failed(&self, scene: &Scene, times: usize) {
-        let incidents = scene.api.list("/incidents?state=all").await.unwrap();
-        let own: Vec<&Value> = incidents.iter().filter(|i| i["device_id"] == self.device.as_str()).collect();
-        assert_eq!(own.len(), times, "{own:#?}");
-        assert!(own.iter().all(|incident| incident["closed_at"].is_i64()), "{own:#?}");
-        assert_eq!(wire(scene).await["gaps"], 0);
-    }
+/// It failed so often, says the record, and nothing of the gateway's numbers is missing.
+async fn failed(door: &Door, scene: &Scene, times: usize) {
+    let incidents = scene.api.list("/incidents?state=all").await.unwrap();
+    let own: Vec<&Value> = incidents.iter().filter(|i| i["device_id"] == door.device.as_str()).collect();
+    assert_eq!(own.len(), times, "{own:#?}");
+    assert!(own.iter().all(|incident| incident["closed_at"].is_i64()), "{own:#?}");
+    assert_eq!(wire(scene).await["gaps"], 0);
 }
 
 async fn wire(scene: &Scene) -> Value {
@@ -126,39 +93,39 @@ async fn both_ends_move(engine: Engine) {
     name_is(1);
     scene.agent_speaks_to_name(&format!("{NAME}:{port}"));
     let mut way = Way::lay(at(1), Ipv4Addr::new(127, 0, 6, 1), scene.door()).await;
-    let mut door = Door::watched(&scene).await;
+    let mut door = Door::watched(&scene.api, &scene.gateway).await;
     scene.start_agent_apart(&format!("mount --bind {:?} /etc/hosts", hosts.display().to_string()));
     scene.gateway_is("online", Timestamp::UNIX_EPOCH).await;
-    door.is(&scene, "ok").await;
+    is(&door, &scene, "ok").await;
 
     // The gateway gets another address; the server still holds its old session, which is taken over.
     way.vanish().await;
     door.closes();
     let mut moved = Way::lay(at(1), Ipv4Addr::new(127, 0, 6, 2), scene.door()).await;
-    door.is(&scene, "down").await;
+    is(&door, &scene, "down").await;
     door.opens().await;
-    door.is(&scene, "ok").await;
+    is(&door, &scene, "ok").await;
 
     // The server gets another address behind the same name.
     moved.vanish().await;
     name_is(2);
     door.closes();
     let _elsewhere = Way::lay(at(2), Ipv4Addr::new(127, 0, 6, 2), scene.door()).await;
-    door.is(&scene, "down").await;
+    is(&door, &scene, "down").await;
     door.opens().await;
-    door.is(&scene, "ok").await;
-    door.failed(&scene, 2).await;
+    is(&door, &scene, "ok").await;
+    failed(&door, &scene, 2).await;
 }
 
 async fn a_disk_that_is_really_full(engine: Engine) {
     let mut scene = Scene::set(engine).await;
-    let mut door = Door::watched(&scene).await;
+    let mut door = Door::watched(&scene.api, &scene.gateway).await;
     let data = scene.file("agent").display().to_string();
     scene.start_agent_apart(&format!(
         "cp -a {data} {data}.kept && mount -t tmpfs -o size=2m,mode=700 tmpfs {data} && cp -a {data}.kept/. {data}/"
     ));
     scene.gateway_is("online", Timestamp::UNIX_EPOCH).await;
-    door.is(&scene, "ok").await;
+    is(&door, &scene, "ok").await;
     let filler = scene.file_inside("agent/filler");
     fill(&filler);
     let disk_is = async |word: Value| {
@@ -167,23 +134,23 @@ async fn a_disk_that_is_really_full(engine: Engine) {
     };
     door.closes();
     disk_is("full".into()).await;
-    door.is(&scene, "down").await;
+    is(&door, &scene, "down").await;
     let standing = async || {
         let open = scene.api.list("/incidents?state=open").await.unwrap();
         open.iter().any(|incident| incident["code"] == "gateway_disk")
     };
     until("it is an incident", LIMIT, &standing).await;
     door.opens().await;
-    door.is(&scene, "ok").await;
+    is(&door, &scene, "ok").await;
 
     std::fs::remove_file(&filler).unwrap();
     disk_is(Value::Null).await;
     until("the incident is over", LIMIT, async || !standing().await).await;
     door.closes();
-    door.is(&scene, "down").await;
+    is(&door, &scene, "down").await;
     door.opens().await;
-    door.is(&scene, "ok").await;
-    door.failed(&scene, 2).await;
+    is(&door, &scene, "ok").await;
+    failed(&door, &scene, 2).await;
 }
 
 fn free_port() -> u16 {
