@@ -111,6 +111,19 @@ pub struct ClockFacts<'a> {
     pub share: i64,
     /// When it is, or was, due, in the site's zone.
     pub due: String,
+    /// Who is expected too late, for a page about that.
+    pub late: Option<LateFacts<'a>>,
+}
+
+/// Who is expected too late at a site.
+#[derive(Clone, Debug, Default)]
+pub struct LateFacts<'a> {
+    /// Who.
+    pub who: &'a str,
+    /// How far the person has to go, km, in digits; may be empty.
+    pub km: String,
+    /// When the person can be there, in the site's zone.
+    pub there: String,
 }
 
 /// A message in one language.
@@ -141,6 +154,7 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
     let number = facts.number.to_string();
     let share = facts.clock.share.to_string();
     let severity = text(language, &format!("mail.severity.{}", facts.severity), &[]);
+    let late = facts.clock.late.clone().unwrap_or_default();
     let args = [
         ("number", number.as_str()),
         ("site", site),
@@ -153,6 +167,9 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
         ("clock", facts.clock.title),
         ("share", share.as_str()),
         ("due", facts.clock.due.as_str()),
+        ("who", late.who),
+        ("km", late.km.as_str()),
+        ("there", late.there.as_str()),
     ];
     let line = |key: &str| text(language, key, &args);
     let mut lines = Vec::new();
@@ -193,8 +210,11 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
             line("mail.informed_over.subject")
         }
         Purpose::AtRisk | Purpose::Breached | Purpose::Kept => {
-            let name = facts.purpose.as_str();
+            let name = if facts.clock.late.is_some() { "foreseen" } else { facts.purpose.as_str() };
             lines.push(line(&format!("mail.{name}.first")));
+            if !late.km.is_empty() {
+                lines.push(line("mail.foreseen.far"));
+            }
             lines.push(line("mail.clock.due"));
             if !facts.link.is_empty() {
                 lines.push(line("mail.clock.link"));
@@ -243,7 +263,7 @@ mod tests {
             tried: "",
             link: "https://noc.example/a/x",
             repeat: false,
-            clock: ClockFacts { title: "Arrival", share: 90, due: "13:00:00".into() },
+            clock: ClockFacts { title: "Arrival", share: 90, due: "13:00:00".into(), late: None },
         }
     }
 
@@ -275,6 +295,20 @@ mod tests {
                 assert_eq!(message.text.contains("90"), purpose == Purpose::AtRisk, "{message:?}");
                 assert_eq!(Purpose::parse(purpose.as_str()), purpose);
             }
+        }
+    }
+
+    #[test]
+    fn a_page_about_somebody_who_comes_too_late_says_who_from_where_and_when() {
+        for language in [Language::En, Language::Zh] {
+            let late = LateFacts { who: "li.wei", km: "23.5".into(), there: "13:20:00".into() };
+            let clock = ClockFacts { title: "Arrival", share: 0, due: "13:00:00".into(), late: Some(late) };
+            let message = compose(language, &Facts { clock, ..facts(Purpose::AtRisk) });
+            assert!(message.subject.contains("#1042") && message.subject.contains("Arrival"), "{message:?}");
+            for word in ["li.wei", "23.5", "13:20:00", "13:00:00"] {
+                assert!(message.text.contains(word), "{message:?}");
+            }
+            assert!(!message.text.contains('%') && !message.text.contains('{'), "{message:?}");
         }
     }
 

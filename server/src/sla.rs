@@ -18,6 +18,7 @@ pub mod ruler;
 pub mod share;
 pub mod step;
 pub mod store;
+pub mod travel;
 mod walk;
 
 use jiff::Timestamp;

@@ -39,13 +39,16 @@ export function makeClocks(tickets) {
       breached_at: late ? due_at : null, provisional: rule.name === 'restore', budget_s: rule.budget_s, used_s, remaining_s: rule.budget_s - used_s, paused_s, calendar: rule.calendar ?? 'always', goal_percent: 100, start: ['reported'], stop: rule.stop,
       evidence: rule.evidence ?? [], segments: [{ from: started_at, priority: 'urgent', zone: null, version: '3', budget_s: rule.budget_s }], ledger, crossed: [], claimed };
   }
+  // Somebody goes to every other ticket whose arrival is awaited, and is too far away.
+  const isLate = (ticket, one) => ticket.number % 2 === 1 && one.name === 'arrive' && one.state === 'running';
+  const going = (ticket, clocks) => clocks.filter((one) => isLate(ticket, one)).map((one) => ({ visit_id: `v-${ticket.number}`, number: 1, name: 'li.wei', km: 23.5, planned_at: null, departed_at: Date.now() - 300_000, arrives_at: one.due_at + 720_000, leave_by: null }));
   function shown(ticket) {
     const now = Date.now();
     const choices = { events: ['first_human_reply', 'arrived', 'restored'], pauses: PAUSES, is_paused: of(ticket).filter((one) => ['paused', 'resumed'].includes(one.what)).at(-1)?.what === 'paused', evidence: ['qr', 'gateway_code'], priorities: [{ name: 'urgent', title: 'Urgent 紧急' }, { name: 'normal', title: 'Normal 一般' }], priority: 'urgent' };
-    if (!covered(ticket)) return { now, contract: null, clocks: [], undecided: [], notices: [], works_since: null, choices: { ...choices, events: [], pauses: [], evidence: [], priorities: [] } };
+    if (!covered(ticket)) return { now, contract: null, clocks: [], undecided: [], notices: [], works_since: null, on_the_way: [], choices: { ...choices, events: [], pauses: [], evidence: [], priorities: [] } };
     const clocks = RULES.map((rule) => clock(ticket, rule));
     const notices = clocks.filter((one) => one.used_s * 2 >= one.budget_s).map((one) => ({ name: one.name, run: 1, share: 50, reached: true, at: one.started_at + one.budget_s * 500, known_at: one.started_at + one.budget_s * 500, told_at: one.started_at + one.budget_s * 500, outcome: 'paged' }));
-    return { now, contract: CONTRACT, clocks, undecided: [], notices, works_since: ticket.number === 1031 && !of(ticket).some((one) => one.what === 'restored') ? ticket.opened_at + 1_800_000 : null, choices };
+    return { now, contract: CONTRACT, clocks, undecided: [], notices, works_since: ticket.number === 1031 && !of(ticket).some((one) => one.what === 'restored') ? ticket.opened_at + 1_800_000 : null, on_the_way: going(ticket, clocks), choices };
   }
   function say(ticket, body, actor) {
     const at = Date.now();
@@ -60,7 +63,7 @@ export function makeClocks(tickets) {
     const rows = tickets.filter((ticket) => ticket.state !== 'closed' && covered(ticket)).flatMap((ticket) => RULES.map((rule) => clock(ticket, rule)).filter((one) => ['running', 'paused', 'breached_running'].includes(one.state)).map((one) => ({
       ticket_id: ticket.id, number: ticket.number, title: ticket.title, code: ticket.code, severity: ticket.severity, ticket_state: ticket.state, site_id: ticket.site_id, site_name: ticket.site_name, site_name_zh: ticket.site_name_zh, zone: ticket.zone,
       device_name: ticket.device_name, holder: ticket.assignee ?? ticket.acked_by, name: one.name, run: 1, clock: one.title, state: one.state, reason: one.reason, supplier: false, due_at: one.due_at, provisional: one.provisional,
-      budget_s: one.budget_s, used_s: one.used_s, share: Math.min(100, Math.floor((one.used_s * 4) / one.budget_s) * 25), counted_at: Date.now() })));
+      budget_s: one.budget_s, used_s: one.used_s, share: Math.min(100, Math.floor((one.used_s * 4) / one.budget_s) * 25), foreseen: isLate(ticket, one), counted_at: Date.now() })));
     const counts = {};
     for (const row of rows) counts[row.state] = (counts[row.state] ?? 0) + 1;
     const wanted = rows.filter((row) => (state ? row.state === state : row.state !== 'paused')).sort((a, b) => a.due_at - b.due_at);

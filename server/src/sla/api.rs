@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use super::step;
-use super::store::{self, Library, board, notice};
+use super::step::{self, late::ends_with_arrival};
+use super::store::{self, Library, board, notice, travel};
 use crate::app::{App, Touched};
 use crate::audit::{self, Entry};
 use crate::clock::from_ms;
@@ -23,7 +23,8 @@ use crate::user::{Act, Role, Viewer, allows};
 
 pub mod shape;
 
-use shape::{BoardClock, ClockBoard, TicketClocks};
+use shape::board::{BoardClock, ClockBoard};
+use shape::{OnTheWay, TicketClocks};
 
 /// What is said of the work on a ticket.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -186,7 +187,17 @@ async fn clocks(
         None => None,
     };
     let works = fact::works_since(conn, ticket).await?.map(from_ms);
-    Ok(TicketClocks::new(case.as_ref(), name, notices, works, viewer.role == Role::Customer, now))
+    let for_customer = viewer.role == Role::Customer;
+    let mut shown = TicketClocks::new(case.as_ref(), name, notices, works, for_customer, now);
+    if !for_customer {
+        let going = travel::list_going(conn, Some(ticket)).await?;
+        let arrivals = shown.clocks.iter().filter(|clock| {
+            clock.state == "running" && case.as_ref().is_some_and(|case| ends_with_arrival(case, &clock.name))
+        });
+        let due = arrivals.filter_map(|clock| clock.due_at).min().map(from_ms);
+        shown.on_the_way = going.into_iter().map(|one| OnTheWay::new(one, due, now)).collect();
+    }
+    Ok(shown)
 }
 
 /// Writes down what is said of the work on a ticket; its clocks follow at once.

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::store::notice::{self, Row as Notice};
+use super::store::notice::{self, FORESEEN, Row as Notice};
 use super::store::{self, Case, Library};
 use super::{Clock, State};
 use crate::app::{App, Touched};
@@ -18,6 +18,8 @@ use crate::{escalation, incident, page, ticket};
 use escalation::plan::Target;
 use escalation::store::people::{self, Person};
 use page::Purpose;
+
+pub mod late;
 
 /// Tickets of one transaction.
 const TOGETHER: i64 = 200;
@@ -56,6 +58,7 @@ pub async fn step(app: &App, library: &mut Library, now: Timestamp) -> anyhow::R
         tx.commit().await?;
         app.touched_quietly(&touched);
     }
+    late::step(app, library, now).await?;
     tell(app, now).await?;
     Ok(left)
 }
@@ -225,6 +228,7 @@ async fn tell_one(conn: &mut Conn, library: &mut Library, ticket: &str, now: Tim
         let later = |other: &&&Notice| {
             other.name == one.name
                 && other.run == one.run
+                && (other.share == FORESEEN) == (one.share == FORESEEN)
                 && (other.share, other.turn) > (one.share, one.turn)
         };
         let outcome = match clock {
@@ -260,13 +264,21 @@ async fn page(
         (false, _) => Purpose::Kept,
     };
     let ticket = case.heads.id.as_str();
-    let people = if purpose == Purpose::Kept {
+    let mut people = if purpose == Purpose::Kept {
         told_of_breach(conn, case, row).await?
     } else {
         let Some(people) = whom(conn, case, clock, row.share, now).await? else { return Ok("minor") };
         people
     };
-    let about = about(case, clock, row);
+    let mut about = about(case, clock, row);
+    if row.share == FORESEEN {
+        let going = store::travel::list_going(conn, Some(ticket)).await?;
+        let Some(first) = late::First::of(&going, now) else { return Ok("over") };
+        if people.iter().all(|person| person.account_id != first.account_id) {
+            people.extend(people::person(conn, first.account_id.clone(), "person", None).await?);
+        }
+        late::merge(&mut about, first.told());
+    }
     let mut reached = false;
     for person in people {
         for to in &person.ways {
@@ -285,8 +297,8 @@ async fn page(
     Ok(if reached { "paged" } else { "nobody" })
 }
 
-/// Who is told: whoever has the ticket; otherwise those who were paged for it, or are on duty. When time is up, the
-/// manager too, and whom the contract names. `None` where nobody has it and it is too minor to wake anybody for.
+/// Who is told: whoever has the ticket; otherwise those who were paged for it, or are on duty. That somebody comes too
+/// late, those on duty hear too, and whoever that is. When time is up, the manager too, and whom the contract names. `None` where nobody has it and it is too minor to wake anybody for.
 async fn whom(
     conn: &mut Conn,
     case: &Case,
@@ -321,6 +333,10 @@ async fn whom(
     }
     if found.is_empty() {
         found = people::resolve(conn, &[Target::Duty {}], site, now).await?;
+    }
+    if share == FORESEEN {
+        // Somebody nearer may still go: whoever sends people must know.
+        found.extend(people::resolve(conn, &[Target::Duty {}], site, now).await?);
     }
     if share == 100 {
         let named = case.contract().find_clock(&clock.name).and_then(|rule| rule.escalate.as_deref());

@@ -21,6 +21,7 @@ use crate::ticket;
 
 pub mod board;
 pub mod notice;
+pub mod travel;
 
 /// Contracts and their calendars, read once.
 #[derive(Debug, Default)]

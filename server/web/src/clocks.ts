@@ -20,12 +20,13 @@ export type Choices = {
 };
 export type TicketClocks = {
   now: number; contract: { id: string; name: string; version: number; versions: number[] } | null; clocks: TicketClock[];
-  undecided: { name: string; title: string; why: string }[]; notices: Notice[]; works_since: number | null; choices: Choices;
+  undecided: { name: string; title: string; why: string }[]; notices: Notice[]; works_since: number | null; on_the_way: OnTheWay[]; choices: Choices;
 };
+export type OnTheWay = { visit_id: string; number: number; name: string; km: number | null; planned_at: number | null; departed_at: number | null; arrives_at: number | null; leave_by: number | null };
 export type BoardClock = {
   ticket_id: string; number: number; title: string; code: string; severity: Severity; ticket_state: TicketState; site_id: string; site_name: string; site_name_zh: string; zone: string;
   device_name: string | null; holder: string | null; name: string; run: number; clock: string; state: 'running' | 'paused' | 'breached_running'; reason: string; supplier: boolean;
-  due_at: number; provisional: boolean; budget_s: number; used_s: number; share: number; counted_at: number;
+  due_at: number; provisional: boolean; budget_s: number; used_s: number; share: number; foreseen: boolean; counted_at: number;
 };
 export type ClockBoard = List<BoardClock> & { counts: Partial<Record<ClockState, number>> };
 
@@ -40,6 +41,14 @@ export const clocksApi = {
 /** From here on a clock is at risk, per cent of its budget. */
 const RISK = 75;
 const DAY = 86_400_000;
+
+/** The clocks that an arrival stops and that `at` is too late for, with by how much, ms. */
+export function lateFor(clocks: TicketClock[], at: number | null): { title: string; by: number }[] {
+  if (at === null) return [];
+  const ends = (clock: TicketClock) => clock.stop.some((event) => event === 'arrived' || event === 'arrived_with_part');
+  return clocks.filter((clock) => clock.state === 'running' && !clock.supplier && ends(clock) && clock.due_at !== null && at > clock.due_at)
+    .map((clock) => ({ title: clock.title, by: at - (clock.due_at ?? at) }));
+}
 
 /** How a clock reads: its shape, the key of its word, the class of its bar. */
 export type Reading = { mark: Mark; word: 'on_track' | 'at_risk' | 'over' | 'paused' | 'met' | 'late' | 'void' | 'waits'; bar: '' | 'risk' | 'over' | 'met' | 'paused' };

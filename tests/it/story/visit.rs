@@ -1,5 +1,6 @@
 //! Somebody goes there: visits from plan to file, and what proves that somebody has arrived, in time and out of it.
 
+use axum::http::Method;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use sitewarden_proto::arrival::step_at;
@@ -15,6 +16,7 @@ stories![
     an_arrival_told_hours_late_by_a_wrong_clock_undoes_the_breach,
     what_speaks_against_an_arrival_is_kept_as_a_claim_and_the_clock_runs_on,
     two_people_write_and_nothing_is_overwritten,
+    who_comes_too_late_by_the_distance_is_told_while_somebody_nearer_can_go,
 ];
 
 /// The usual world with a technician, under a contract whose arrival is proved by `evidence`.
@@ -338,4 +340,89 @@ async fn two_people_write_and_nothing_is_overwritten(engine: Engine) {
     assert_eq!(text(&stated, "/level"), "stated");
     assert_eq!(clock(&w, 1001).await["state"], "met", "the contract asks for no proof");
     w.forward_minutes(5).await;
+}
+
+/// Somebody lives so far north of the North Gate, km.
+async fn lives(w: &World, login: &str, km: f64) {
+    let home = json!({ "skills": [], "lat": 22.0 + km / 111.195, "lon": 113.5, "datum": "wgs84" });
+    let path = format!("/api/v1/users/{}/skills", account(w, login).await);
+    w.admin.put(&path, &home).await.ok();
+}
+
+fn foreseen(clocks: &Value) -> Vec<bool> {
+    let notices = clocks["notices"].as_array().unwrap();
+    let of_way = notices.iter().filter(|notice| notice["share"] == 0);
+    of_way.map(|notice| notice["reached"] == true).collect()
+}
+
+async fn who_comes_too_late_by_the_distance_is_told_while_somebody_nearer_can_go(engine: Engine) {
+    let mut w = promised(engine, "\"gateway_code\"").await;
+    w.person("zhao.lei", "technician", None).await;
+    let place = json!({ "lat": 22.0, "lon": 113.5, "datum": "wgs84" });
+    let site = format!("/api/v1/sites/{}", w.site_id("North Gate"));
+    w.admin.send(Method::PATCH, &site, Some(&place)).await.ok();
+    let li = ticket(&mut w, 1001).await;
+    let (wang, zhao) = (w.as_person("wang.min").await, w.as_person("zhao.lei").await);
+    let reported = w.ticket(1001).await["opened_at"].as_i64().unwrap();
+    let minute = |ms: &Value| (ms.as_i64().unwrap() - reported + 30_000).div_euclid(60_000);
+    let clocks = async |w: &World| w.admin.get("/api/v1/tickets/1001/clocks").await.ok();
+
+    // Nobody knows where wang.min lives: it may be near.
+    plan(&w, &li, 1, 1001, "wang.min").await;
+    take(&wang, 1, 11, &json!({ "kind": "accepted" })).await;
+    w.settle().await;
+    let now = clocks(&w).await;
+    assert_eq!(
+        (&now["on_the_way"][0]["km"], &now["on_the_way"][0]["arrives_at"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert!(foreseen(&now).is_empty());
+
+    // 50 km are 70 by road: 24 minutes for the first ten, an hour for the rest. Ten minutes pass before.
+    lives(&w, "wang.min", 50.0).await;
+    w.forward_seconds(2).await;
+    for person in ["wang.min", "li.wei"] {
+        let page = w.pager.expect(person, &["#1001", "On site"]);
+        assert!(page.word("/text").contains("wang.min") && page.word("/text").contains("50 "), "{page:?}");
+    }
+    let now = clocks(&w).await;
+    assert_eq!(foreseen(&now), [true]);
+    assert_eq!(
+        (&now["on_the_way"][0]["km"], minute(&now["on_the_way"][0]["arrives_at"])),
+        (&json!(50.0), 94)
+    );
+    assert_eq!(minute(&now["on_the_way"][0]["leave_by"]), 60 - 84, "too late from the beginning");
+    let board = items(&w.admin.get("/api/v1/clocks").await.ok());
+    assert_eq!(board[0]["foreseen"], true);
+    w.forward_minutes(2).await;
+
+    // 5 km are 7 by road, 16 min 48 s: in time after all, as long as zhao.lei is off by 43:12.
+    lives(&w, "zhao.lei", 5.0).await;
+    take(&zhao, 1, 12, &json!({ "kind": "accepted" })).await;
+    w.settle().await;
+    let now = clocks(&w).await;
+    assert_eq!(foreseen(&now), [true, false]);
+    let zhaos = now["on_the_way"].as_array().unwrap().iter().find(|one| one["name"] == "zhao.lei").unwrap();
+    assert_eq!(minute(&zhaos["leave_by"]), 43);
+    w.forward_minutes(29).await;
+    w.pager.expect("wang.min", &["50"]);
+    w.forward_minutes(11).await;
+    assert_eq!(foreseen(&clocks(&w).await), [true, false], "42 minutes after the report");
+    w.forward_minutes(2).await;
+    assert_eq!(foreseen(&clocks(&w).await), [true, false, true]);
+    for person in ["wang.min", "li.wei", "zhao.lei"] {
+        let page = w.pager.expect(person, &["#1001", "On site"]);
+        assert!(page.word("/text").contains("zhao.lei") && page.word("/text").contains("5 "), "{page:?}");
+    }
+    let told = w.ticket(1001).await;
+    let lines = told["events"].as_array().unwrap().iter().filter(|event| event["kind"] == "clock_foreseen");
+    assert_eq!(lines.count(), 2);
+
+    // Whoever is there is awaited no longer.
+    let code = shown(&mut w, 0);
+    take(&zhao, 1, 13, &json!({ "kind": "arrived", "evidence": [{ "kind": "gateway_code", "code": code }] }))
+        .await;
+    let now = clocks(&w).await;
+    assert_eq!((&now["clocks"][0]["state"], &now["on_the_way"]), (&json!("met"), &json!([])));
+    w.forward_minutes(30).await;
 }

@@ -14,7 +14,9 @@ use crate::page::channel::{Outgoing, Refusal, Senders, Sent, Settings};
 use crate::page::hold::{self, Verdict, Waiting, Wishes};
 use crate::page::store::provider;
 use crate::page::store::send::{self as store, Claimed, Outcome};
-use crate::page::{ClockFacts, Facts, Message, Purpose, ack, bundle, channel, compose, evidence_words};
+use crate::page::{
+    ClockFacts, Facts, LateFacts, Message, Purpose, ack, bundle, channel, compose, evidence_words,
+};
 use crate::text::Language;
 use crate::ticket::{self, Actor};
 use crate::user::Scope;
@@ -325,6 +327,11 @@ async fn prepare_one(app: &App, page: &Claimed) -> anyhow::Result<Outgoing> {
             title: about["title"].as_str().unwrap_or_default(),
             share: about["share"].as_i64().unwrap_or_default(),
             due: about["due_at"].as_i64().map(|due| site_time(due, &ticket.zone)).unwrap_or_default(),
+            late: about["arrives_at"].as_i64().map(|there| LateFacts {
+                who: about["who"].as_str().unwrap_or_default(),
+                km: about["km"].as_f64().map(|km| km.to_string()).unwrap_or_default(),
+                there: site_time(there, &ticket.zone),
+            }),
         },
     };
     let message = compose(language, &facts);

@@ -1,16 +1,18 @@
 //! How clocks look on the API.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::contract::{ALWAYS, ClockRule, Contract};
-use crate::router::Items;
 use crate::sla::event::{Event, What, effective};
-use crate::sla::store::{Case, board, notice};
+use crate::sla::store::travel::Going;
+use crate::sla::store::{Case, notice};
 use crate::sla::{Clock, State};
+
+pub mod board;
 
 /// The clocks of a ticket as they stand at `now`. Times are Unix ms.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,8 +30,31 @@ pub struct TicketClocks {
     /// Since when its device works again by measurement, where a person opened it and nobody has said yet that it is
     /// restored: somebody confirms it.
     pub works_since: Option<i64>,
+    /// Who has accepted a visit and is not there yet; a customer is not told.
+    pub on_the_way: Vec<OnTheWay>,
     /// What may be said of the work.
     pub choices: FactChoices,
+}
+
+/// Somebody who goes to the site of a ticket. Times are Unix ms.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OnTheWay {
+    /// The visit.
+    pub visit_id: String,
+    /// Its number on the ticket.
+    pub number: i64,
+    /// Who.
+    pub name: String,
+    /// The distance over ground from the person's home to the site, km; `null` where nobody knows it.
+    pub km: Option<f64>,
+    /// For when the visit is planned.
+    pub planned_at: Option<i64>,
+    /// Since when somebody is on the way.
+    pub departed_at: Option<i64>,
+    /// When the person can be there, as it looks now; `null` where nobody knows how far it is.
+    pub arrives_at: Option<i64>,
+    /// When the person must set out so that the next clock that an arrival stops is kept.
+    pub leave_by: Option<i64>,
 }
 
 /// The contract that governs a ticket.
@@ -162,7 +187,7 @@ pub struct ClockNotice {
     pub name: String,
     /// Which run of it.
     pub run: i64,
-    /// The share of its budget, per cent.
+    /// The share of its budget, per cent; 0 = whoever goes there is expected too late.
     pub share: i64,
     /// Whether it was reached; otherwise it turned out that it was not.
     pub reached: bool,
@@ -213,96 +238,21 @@ pub struct PriorityChoice {
     pub title: String,
 }
 
-/// A part of the board, and how many clocks there are in all, by state.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ClockBoard {
-    /// The clocks.
-    #[serde(flatten)]
-    pub list: Items<BoardClock>,
-    /// How many, by state.
-    pub counts: BTreeMap<String, i64>,
-}
-
-/// A clock that nothing has stopped. Times are Unix ms.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BoardClock {
-    /// The ticket.
-    pub ticket_id: String,
-    /// The ticket's number.
-    pub number: i64,
-    /// What a person wrote; empty when the machine opened it.
-    pub title: String,
-    /// The fault code; empty when a person opened it.
-    pub code: String,
-    /// `critical`, `major` or `minor`.
-    pub severity: String,
-    /// `open`, `acked` or `closed`.
-    pub ticket_state: String,
-    /// Where.
-    pub site_id: String,
-    /// The site's name.
-    pub site_name: String,
-    /// The site's name in Chinese; may be empty.
-    pub site_name_zh: String,
-    /// The site's time zone.
-    pub zone: String,
-    /// The device, if it is about one.
-    pub device_name: Option<String>,
-    /// Who has it; `null` where nobody does.
-    pub holder: Option<String>,
-    /// The clock's name.
-    pub name: String,
-    /// Which run of it.
-    pub run: i64,
-    /// What the contract calls it.
-    pub clock: String,
-    /// `running`, `paused` or `breached_running`.
-    pub state: String,
-    /// Why it is paused; empty otherwise.
-    pub reason: String,
-    /// Whether a supplier owes it to us.
-    pub supplier: bool,
-    /// When it is due; of a paused one, as it was when it was paused.
-    pub due_at: i64,
-    /// Whether a day that is not announced yet may move it.
-    pub provisional: bool,
-    /// The budget, seconds.
-    pub budget_s: i64,
-    /// What was used of it at `counted_at`.
-    pub used_s: i64,
-    /// The last share that was reached, per cent.
-    pub share: i64,
-    /// When it last changed.
-    pub counted_at: i64,
-}
-
-impl From<board::Row> for BoardClock {
-    fn from(row: board::Row) -> Self {
+impl OnTheWay {
+    /// How somebody who goes looks at `now`; `due` is when the arrival is.
+    pub fn new(going: Going, due: Option<Timestamp>, now: Timestamp) -> Self {
+        let way = going.way();
+        let is_known =
+            way.km.is_some() || way.planned_at.is_some_and(|at| at > now && way.departed_at.is_none());
         Self {
-            holder: row.assignee.or(row.acked_by),
-            ticket_id: row.ticket_id,
-            number: row.number,
-            title: row.title,
-            code: row.code,
-            severity: row.severity,
-            ticket_state: row.ticket_state,
-            site_id: row.site_id,
-            site_name: row.site_name,
-            site_name_zh: row.site_name_zh,
-            zone: row.zone,
-            device_name: row.device_name,
-            name: row.name,
-            run: row.run,
-            clock: row.clock,
-            state: row.state,
-            reason: row.reason,
-            supplier: row.supplier == 1,
-            due_at: row.due_at,
-            provisional: row.provisional == 1,
-            budget_s: row.budget_s,
-            used_s: row.used_s,
-            share: row.share,
-            counted_at: row.counted_at,
+            visit_id: going.visit_id,
+            number: going.number,
+            name: going.account,
+            km: way.km.map(|km| (km * 10.0).round() / 10.0),
+            planned_at: going.planned_at,
+            departed_at: going.departed_at,
+            arrives_at: is_known.then(|| way.arrives_at(now).as_millisecond()),
+            leave_by: due.and_then(|due| way.leave_by(due)).map(Timestamp::as_millisecond),
         }
     }
 }
@@ -324,6 +274,7 @@ impl TicketClocks {
             undecided: Vec::new(),
             notices: Vec::new(),
             works_since: None,
+            on_the_way: Vec::new(),
             choices: FactChoices::default(),
         };
         let Some(case) = case else { return shown };
@@ -361,7 +312,9 @@ impl TicketClocks {
                 shown.undecided.push(UndecidedClock { name, title, why: why.to_string() });
             }
         }
-        let notices = notices.into_iter().filter(|one| !hidden.contains(one.name.as_str()));
+        let notices = notices.into_iter().filter(|one| {
+            !hidden.contains(one.name.as_str()) && (!for_customer || one.share != notice::FORESEEN)
+        });
         shown.notices = notices.map(ClockNotice::from).collect();
         shown
     }

@@ -31,6 +31,8 @@ pub struct Row {
     pub budget_s: i64,
     pub used_s: i64,
     pub share: i64,
+    /// How often it was told that somebody comes too late, and that it is not so after all.
+    pub foreseen: i64,
     pub counted_at: i64,
 }
 
@@ -68,7 +70,8 @@ pub async fn list(conn: &mut Conn, scope: &Scope, filter: &Filter, limit: i64) -
         "SELECT c.ticket_id, t.number, t.title, t.code, t.severity, t.state AS ticket_state, c.site_id, \
          s.name AS site_name, s.name_zh AS site_name_zh, s.zone, d.name AS device_name, t.acked_by, a.name AS assignee, \
          c.name, c.run, c.title AS clock, c.state, c.reason, c.supplier, c.due_at, c.provisional, c.budget_s, c.used_s, \
-         c.share, c.counted_at FROM clock c JOIN ticket t ON t.id = c.ticket_id JOIN site s ON s.id = c.site_id \
+         c.share, c.counted_at, (SELECT CAST(COUNT(*) AS BIGINT) FROM clock_notice n WHERE n.ticket_id = c.ticket_id \
+         AND n.name = c.name AND n.run = c.run AND n.share = 0 AND c.state = 'running' AND $10 = 1) AS foreseen FROM clock c JOIN ticket t ON t.id = c.ticket_id JOIN site s ON s.id = c.site_id \
          LEFT JOIN device d ON d.id = t.device_id LEFT JOIN account a ON a.id = t.assignee_id \
          WHERE c.state IN ('running', 'paused', 'breached_running') AND c.due_at >= $5 \
          AND (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) AND (CAST($2 AS TEXT) IS NULL OR c.site_id = $2) \

@@ -5,6 +5,9 @@ use jiff::Timestamp;
 
 use crate::db::Conn;
 
+/// In the place of a share: that whoever goes there is expected too late.
+pub const FORESEEN: i64 = 0;
+
 /// A notice. Times are Unix ms.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 #[expect(missing_docs, reason = "the columns of the table, by their names")]
@@ -12,6 +15,7 @@ pub struct Row {
     pub ticket_id: String,
     pub name: String,
     pub run: i64,
+    /// Per cent of the budget, or [`FORESEEN`].
     pub share: i64,
     /// 1 = the share was reached, 2 = it turned out that it was not, 3 = it was after all, ….
     pub turn: i64,
