@@ -48,6 +48,7 @@ export function makeClocks(tickets) {
     if (!covered(ticket)) return { now, contract: null, clocks: [], undecided: [], notices: [], works_since: null, on_the_way: [], choices: { ...choices, events: [], pauses: [], evidence: [], priorities: [] } };
     const clocks = RULES.map((rule) => clock(ticket, rule));
     const notices = clocks.filter((one) => one.used_s * 2 >= one.budget_s).map((one) => ({ name: one.name, run: 1, share: 50, reached: true, at: one.started_at + one.budget_s * 500, known_at: one.started_at + one.budget_s * 500, told_at: one.started_at + one.budget_s * 500, outcome: 'paged' }));
+    notices.push(...clocks.filter((one) => isLate(ticket, one)).map((one) => ({ name: one.name, run: 1, share: 0, reached: true, at: now, known_at: now, told_at: now, outcome: 'paged' })));
     return { now, contract: CONTRACT, clocks, undecided: [], notices, works_since: ticket.number === 1031 && !of(ticket).some((one) => one.what === 'restored') ? ticket.opened_at + 1_800_000 : null, on_the_way: going(ticket, clocks), choices };
   }
   function say(ticket, body, actor) {

@@ -11,6 +11,7 @@ const SHOTS = {
   'now-zh': { size: 1200, path: '/', language: 'zh' }, 'now-phone': { size: 200, path: '/', width: 390, height: 844, full: true }, wall: { size: 1200, path: '/wall', width: 1920, height: 1080 },
   device: { size: 10, path: DOWN, full: true }, 'device-phone': { size: 10, path: DOWN, width: 390, height: 844, full: true }, 'device-zh': { size: 10, path: DOWN, language: 'zh', theme: 'light' },
   ticket: { size: 10, path: '/tickets/1031', theme: 'light' }, 'ticket-phone': { size: 10, path: '/tickets/1032', width: 390, height: 844, full: true }, 'ticket-zh': { size: 10, path: '/tickets/1032', language: 'zh' },
+  'ticket-way': { size: 10, path: '/tickets/1031', full: true }, 'ticket-way-zh': { size: 10, path: '/tickets/1031', width: 390, height: 844, full: true, language: 'zh', theme: 'light' },
   sla: { size: 200, path: '/sla' }, 'sla-light-zh': { size: 200, path: '/sla', theme: 'light', language: 'zh' }, 'sla-phone': { size: 200, path: '/sla', width: 390, height: 844, full: true }, 'sla-none': { size: 0, path: '/sla' },
   'clocks-ledger': { size: 10, path: '/tickets/1032', theme: 'light', ledger: true, full: true }, 'clocks-phone': { size: 10, path: '/tickets/1032', width: 390, height: 844, full: true, language: 'zh', ledger: true },
   tickets: { size: 200, path: '/tickets' }, 'tickets-phone': { size: 200, path: '/tickets', width: 390, height: 844 }, 'ticket-new': { size: 10, path: '/tickets/new' }, sites: { size: 200, path: '/sites' },
