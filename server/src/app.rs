@@ -15,6 +15,7 @@ use crate::ingest::Memory;
 use crate::keys::Keys;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::paper::Press;
 
 /// The running server.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct Inner {
     pub gateways: Registry,
     /// Rings when the engine has something to do before its next tick.
     pub wake: Notify,
+    /// Makes papers.
+    pub press: Press,
     /// What ingest remembers between packets.
     pub ingest: Memory,
 }

@@ -27,6 +27,8 @@ pub struct Config {
     pub retention: Retention,
     /// Who may read `/metrics`.
     pub metrics: MetricsAccess,
+    /// What is printed.
+    pub paper: Papers,
     /// Bounds.
     pub limits: Limits,
 }
@@ -117,6 +119,14 @@ pub struct MetricsAccess {
     pub token_file: Option<PathBuf>,
 }
 
+/// What is printed: slips as PDF.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Papers {
+    /// A font with Chinese: a file, or a collection that holds a face for simplified Chinese.
+    pub font: PathBuf,
+}
+
 /// Bounds that an operator may move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -153,6 +163,7 @@ impl Default for Config {
             smtp: None,
             retention: Retention::default(),
             metrics: MetricsAccess::default(),
+            paper: Papers::default(),
             limits: Limits::default(),
         }
     }
@@ -174,6 +185,12 @@ impl Default for Http {
 impl Default for Mqtt {
     fn default() -> Self {
         Self { listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8883)), advertise: None, heartbeat_s: 60 }
+    }
+}
+
+impl Default for Papers {
+    fn default() -> Self {
+        Self { font: PathBuf::from("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc") }
     }
 }
 

@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod notify;
 pub mod openapi;
 pub mod page;
+pub mod paper;
 pub mod remedy;
 pub mod retention;
 pub mod rota;

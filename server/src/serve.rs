@@ -31,6 +31,7 @@ use crate::keys::{Keys, reserve_private};
 use crate::live::{self, Live};
 use crate::metrics::Metrics;
 use crate::notify::{Notify as Systemd, Pulse};
+use crate::paper::{FONT_REMEDY, Press};
 use crate::tls::WebFiles;
 use crate::user::login::Logins;
 use crate::user::{self, Language, Role, password};
@@ -203,10 +204,15 @@ async fn prepare(mut config: Config, listeners: &Listeners) -> Result<App> {
     let clock = Clock::System;
     let keys = Keys::open_or_create(&config.data_dir, clock.now())?;
     let db = open_database(&config).await?;
+    let press = Press::new(config.paper.font.clone());
+    if let Err(why) = press.check() {
+        tracing::warn!(%why, remedy = FONT_REMEDY, "slips cannot be printed");
+    }
     let app = App::new(Inner {
         db,
         clock,
         keys,
+        press,
         config,
         live: Live::new(),
         logins: Logins::default(),

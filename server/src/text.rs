@@ -1,7 +1,7 @@
 //! The server's own words, in both languages: mails and the page behind a link.
 //!
 //! One pair of files holds every text of the product; the web page and the server read the same
-//! pair, and the server uses the keys that begin with `mail.` and `ack.`. A test compares the two
+//! pair, and the server uses the keys that begin with `mail.`, `ack.` and `paper.`. A test compares the two
 //! key sets and the placeholders of each text.
 
 use std::collections::HashMap;

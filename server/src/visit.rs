@@ -8,6 +8,7 @@
 pub mod api;
 pub mod arrival;
 pub mod moment;
+pub mod slip;
 pub mod store;
 
 use crate::id::id;

@@ -96,6 +96,15 @@ impl Client {
         (Answer { status: parts.status, headers: parts.headers, text }, Body::empty())
     }
 
+    /// GET of a file: its kind, and its bytes.
+    pub async fn file(&self, path: &str) -> (String, Vec<u8>) {
+        let (parts, body) = self.request(Method::GET, path, None).await.into_parts();
+        let bytes = to_bytes(body, 64 << 20).await.expect("the body ends").to_vec();
+        assert!(parts.status.is_success(), "{}: {}", parts.status, String::from_utf8_lossy(&bytes));
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        (kind.unwrap_or_default().to_owned(), bytes)
+    }
+
     /// Any method.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let (parts, body) = self.request(method, path, body).await.into_parts();

@@ -13,6 +13,7 @@ use sitewarden_server::ingest::Memory;
 use sitewarden_server::keys::Keys;
 use sitewarden_server::live::Live;
 use sitewarden_server::metrics::Metrics;
+use sitewarden_server::paper::Press;
 use sitewarden_server::router;
 use sitewarden_server::user::login::Logins;
 use sitewarden_server::user::store::{NewAccount, insert_account};
@@ -55,6 +56,7 @@ impl Desk {
             db: Db::open(&database.url).await.unwrap(),
             keys: Keys::open_or_create(folder.path(), clock.now()).unwrap(),
             clock,
+            press: Press::new(config.paper.font.clone()),
             config,
             live: Live::new(),
             logins: Logins::default(),

@@ -14,6 +14,7 @@ pub mod line;
 pub mod meter;
 pub mod month;
 pub mod pager;
+pub mod paper;
 pub mod peer;
 pub mod promise;
 pub mod raw;

@@ -17,6 +17,7 @@ use sitewarden_server::engine::Engine;
 use sitewarden_server::keys::Keys;
 use sitewarden_server::live::Live;
 use sitewarden_server::metrics::Metrics;
+use sitewarden_server::paper::Press;
 use sitewarden_server::user::login::Logins;
 use sitewarden_server::{ingest, router, user};
 use tempfile::TempDir;
@@ -72,6 +73,7 @@ impl World {
             gateways: Registry::new(),
             wake: tokio::sync::Notify::new(),
             ingest: ingest::Memory::default(),
+            press: Press::new(config.paper.font.clone()),
             config,
         });
         let mut tx = app.db.write().await.expect("a transaction");

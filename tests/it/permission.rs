@@ -154,6 +154,7 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /api/v1/tickets/{id}/visits", "ANT"),
     ("GET /api/v1/visits", "ANT"),
     ("GET /api/v1/visits/{id}", "ANT"),
+    ("GET /api/v1/visits/{id}/slip.pdf", "ANT"),
     ("PUT /api/v1/visits/{id}", "ANT"),
     ("PUT /api/v1/visits/{id}/steps/{step}", "ANT"),
     ("GET /api/v1/sites/{id}/tags", "ANT"),

@@ -21,6 +21,7 @@ mod restore;
 mod retention;
 mod rota;
 mod send;
+mod slip;
 mod ticket;
 mod trouble;
 mod visit;

@@ -20,6 +20,7 @@ use crate::user::{Act, Viewer, allows};
 
 pub mod proof;
 pub mod shape;
+pub mod slip;
 pub mod step;
 pub mod tag;
 
@@ -43,6 +44,7 @@ pub fn routes() -> Routes {
         .get("/api/v1/tickets/{id}/visits", Act::SeeVisits, of_ticket)
         .get("/api/v1/visits", Act::SeeVisits, list)
         .get("/api/v1/visits/{id}", Act::SeeVisits, get)
+        .get("/api/v1/visits/{id}/slip.pdf", Act::SeeVisits, slip::get)
         .put("/api/v1/visits/{id}", Act::WorkVisits, plan)
         .put("/api/v1/visits/{id}/steps/{step}", Act::WorkVisits, step::take)
         .get("/api/v1/sites/{id}/tags", Act::SeeVisits, tag::list)

@@ -31,6 +31,7 @@ export const visitsApi = {
   mine: () => get<{ items: Visit[] }>(`/visits${query({ mine: 'true' })}`),
   get: (visit: string) => get<VisitStory>(`/visits/${id(visit)}`),
   plan: (visit: string, body: { ticket_id: string; planned_at?: number | null; follows_id?: string | null; purpose?: string; members?: string[] }) => put<VisitStory>(`/visits/${id(visit)}`, body),
+  slip: (visit: string, lang: string) => `/api/v1/visits/${id(visit)}/slip.pdf${query({ lang })}`,
   step: (visit: string, step: string, body: StepBody) => put<VisitStory>(`/visits/${id(visit)}/steps/${id(step)}`, body),
 };
 

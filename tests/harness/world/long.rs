@@ -97,6 +97,7 @@ impl World {
             gateways: Registry::new(),
             wake: tokio::sync::Notify::new(),
             ingest: sitewarden_server::ingest::Memory::default(),
+            press: self.app.press.clone(),
             config: self.app.config.clone(),
         });
         self.engine = Engine::new(&self.app, now).expect("an engine");

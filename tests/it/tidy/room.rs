@@ -5,7 +5,7 @@ use super::source::{File, names};
 
 /// A name, and where product code may speak it: a path, or its beginning when it ends with `/`; after
 /// a `*`, the end of a path or a folder in it.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     (
         "sqlx",
         &[
@@ -68,6 +68,10 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ),
     ("lettre", &["server/src/page/channel/email.rs"]),
     ("sysinfo", &["agent/src/probe/host.rs"]),
+    ("krilla", &["server/src/paper/ink.rs"]),
+    ("harfrust", &["server/src/paper/face.rs"]),
+    ("skrifa", &["server/src/paper/face.rs"]),
+    ("icu_segmenter", &["server/src/paper/line.rs"]),
 ];
 
 /// What a store answers with may be spoken of anywhere; a query may not.
