@@ -67,6 +67,8 @@ test('a night job without a network: closed in between, sent once and in order',
   await page.locator('[name="code"]').fill('402117');
   await page.locator('.sheet .main').click();
   await next(page, 'working');
+  // What the page shows as waiting is on the phone; before that, nothing was promised.
+  await page.locator('.queue li').nth(3).waitFor();
   await page.reload();
   await page.locator('.queue li').nth(3).waitFor();
   assert.deepEqual(kinds(fake), ['assigned'], 'nothing has been sent');

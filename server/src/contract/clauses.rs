@@ -216,9 +216,18 @@ pub(super) fn csat(mut table: Table<'_>) -> Vec<(String, i64)> {
     scale
 }
 
+/// What a consent is asked for: anything done to the customer's system, remedies from afar among it; the plan before a
+/// repair; a repair that is charged; a part that is replaced.
+const OPERATIONS: [(&str, &str); 4] = [
+    ("maintenance", "maintenance"),
+    ("repair_plan", "repair_plan"),
+    ("charged_repair", "charged_repair"),
+    ("replace_part", "replace_part"),
+];
+
 /// Reads one `[[consent]]`.
 pub(super) fn consent(mut table: Table<'_>) -> Option<Consent> {
-    let operation = table.required("operation", "\"replace_part\"");
+    let operation = table.required_word("operation", &OPERATIONS);
     let from = table.plain_texts("from", "[\"customer\"]");
     table.plain_texts("forms", "[\"重大请求审批表\"]");
     let (paper, here) = (table.paper(), table.here());
@@ -231,7 +240,7 @@ pub(super) fn consent(mut table: Table<'_>) -> Option<Consent> {
             words("Add from = [\"customer\"]", "请加 from = [\"customer\"]"),
         );
     }
-    Some(Consent { operation: operation?.value, from })
+    Some(Consent { operation: operation?.to_owned(), from })
 }
 
 /// Reads `[letter]`.

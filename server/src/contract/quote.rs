@@ -145,7 +145,7 @@ fn charge(contract: &Contract, line: &Line) -> Charge {
             None => Err(words("the actual price is not given", "没有写实际价格")),
         },
     };
-    let consents = contract.consent_to("charge");
+    let consents = contract.consent_to("charged_repair");
     let parts = price.unit == Unit::Actual && !contract.consent_to("replace_part").is_empty();
     if line.consent.is_none() && line.free.is_none() && (price.consent || parts || !consents.is_empty()) {
         needs.push(words("the customer's consent", "客户同意"));

@@ -237,7 +237,7 @@ async fn of_device(
     let found = device::store::find(conn, &viewer.scope, id).await?;
     let device = found.ok_or_else(|| ApiError::not_found("device", id))?;
     let now = app.clock.now();
-    let settings = settings::find(conn, &device.site_id).await?;
+    let consent = consent_mode(conn, id, now).await?;
     let rules = settings::list_rules(conn, &device.site_id).await?;
     let mut offers = Vec::new();
     for kind in Kind::ALL {
@@ -248,7 +248,7 @@ async fn of_device(
         offers.push(Offer {
             kind: kind.as_str().to_owned(),
             no: no.map(|no| no.as_str().to_owned()),
-            needs_consent: settings.consent == ConsentMode::Each,
+            needs_consent: consent == ConsentMode::Each,
             today,
             daily_limit: rule.daily_limit,
             switch: text(&target, "switch"),
@@ -261,6 +261,12 @@ async fn of_device(
 
 fn text(target: &Value, key: &str) -> Option<String> {
     target.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// Which consent the site or the contract demands.
+async fn consent_mode(conn: &mut Conn, device: &str, now: Timestamp) -> sqlx::Result<ConsentMode> {
+    let Some(at) = store::find_where(conn, device).await? else { return Ok(ConsentMode::Each) };
+    Ok(step::terms(conn, &at, now).await?.consent)
 }
 
 /// Whether a person may do this now; how many there were today; what it would act on.
@@ -276,7 +282,7 @@ async fn may(
     let Some(at) = store::find_where(conn, device).await? else {
         return Ok((Some(No::Offline), 0, Value::Null));
     };
-    let settings = settings::find(conn, &at.site_id).await?;
+    let settings = step::terms(conn, &at, now).await?;
     let rules = settings::list_rules(conn, &at.site_id).await?;
     let (rule, seen) = step::look(conn, device, &at, &rules, &settings, kind, now).await?;
     let rule = rule.map(|index| &rules[index]);
@@ -326,7 +332,7 @@ async fn press(
         let what = format!("{} of {}: not now ({})", kind.as_str(), device.name, no.as_str());
         return Err(ApiError::conflict(no.as_str(), what).hint(no.hint()));
     }
-    let mode = settings::find(&mut tx, &device.site_id).await?.consent;
+    let mode = consent_mode(&mut tx, &id, now).await?;
     let consent = match mode {
         ConsentMode::None => None,
         ConsentMode::Standing => {

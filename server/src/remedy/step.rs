@@ -10,6 +10,7 @@ use super::store::{self, Late, New, Open, Where};
 use super::{Case, ConsentMode, Kind, No, Rule, days_in_row, decide};
 use crate::app::{App, Touched};
 use crate::clock::from_ms;
+use crate::contract::store::{Shelf, Subject, version_at};
 use crate::db::Conn;
 use crate::text::{Language, text};
 use crate::ticket::{self, Actor, Hold};
@@ -52,6 +53,22 @@ pub async fn look(
             consent: standing.map(|consent| consent.id),
         },
     ))
+}
+
+/// What a site allows, as far as the contract that governs the device agrees: where that demands consent to maintenance
+/// and the site does not, a consent that stands is needed, or one each time.
+pub async fn terms(conn: &mut Conn, at: &Where, now: Timestamp) -> sqlx::Result<Settings> {
+    let mut settings = settings::find(conn, &at.site_id).await?;
+    if settings.enabled && settings.consent == ConsentMode::None {
+        let subject = Subject { class: at.class.clone(), numbers: Vec::new() };
+        let governing = version_at(conn, &mut Shelf::default(), &at.site_id, &subject, now).await?;
+        let contract = governing.as_ref().map(|found| &found.versions[found.index].1);
+        if contract.is_some_and(|contract| !contract.consent_to("maintenance").is_empty()) {
+            let stands = settings::find_standing(conn, &at.site_id, now).await?.is_some();
+            settings.consent = if stands { ConsentMode::Standing } else { ConsentMode::Each };
+        }
+    }
+    Ok(settings)
 }
 
 /// What [`look`] has found.
@@ -111,7 +128,7 @@ pub async fn consider(
         return Ok(());
     }
     let Some(at) = store::find_where(conn, device).await? else { return Ok(()) };
-    let settings = settings::find(conn, &at.site_id).await?;
+    let settings = terms(conn, &at, now).await?;
     if !settings.enabled || now.duration_since(opened_at) > FRESH {
         return Ok(());
     }
@@ -165,7 +182,7 @@ pub async fn foresee(
     at: Timestamp,
 ) -> sqlx::Result<Option<(Kind, SignedDuration)>> {
     let Some(place) = store::find_where(conn, device).await? else { return Ok(None) };
-    let settings = settings::find(conn, &place.site_id).await?;
+    let settings = terms(conn, &place, at).await?;
     if !settings.enabled {
         return Ok(None);
     }

@@ -18,6 +18,7 @@ use crate::router::{Items, Routes};
 use crate::ticket::{self, Actor};
 use crate::user::{Act, Viewer, allows};
 
+mod join;
 pub mod proof;
 pub mod shape;
 pub mod slip;

@@ -39,7 +39,7 @@ export type DutyFact = {
   withdrawn_at: number | null; withdrawn_by: string | null; withdrawn_why: string | null;
 };
 export type Unsolved = {
-  id: string; number: number; title: string; code: string; severity: string; site: string; site_zh: string; device: string | null; opened_at: number; owner: string | null;
+  id: string; number: number; title: string; code: string; severity: string; site: string; site_zh: string; device: string | null; opened_at: number; owner: string | null; needs_successor: boolean;
 };
 export type Sheet = {
   id: string; rota_id: string; rota: string; from: Person; to: Person | null; from_at: number; to_at: number; state: string; note: string;

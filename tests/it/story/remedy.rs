@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sitewarden_agent::remedy::Job;
 use sitewarden_tests::database::Engine;
 use sitewarden_tests::gateway::Deed;
+use sitewarden_tests::promise::promise;
 use sitewarden_tests::stories;
 use sitewarden_tests::world::{World, items, text};
 
@@ -15,6 +16,7 @@ stories![
     without_permission_nothing_is_tried,
     a_consent_that_is_demanded_must_stand,
     a_consent_can_be_asked_each_time,
+    a_consent_that_the_contract_demands_is_asked_for_although_the_site_asks_for_none,
     the_servers_limit_of_a_day_holds,
     the_gateways_own_limit_holds_although_the_server_asks,
     a_device_that_needs_it_day_after_day_is_not_cured,
@@ -181,6 +183,39 @@ async fn a_consent_can_be_asked_each_time(engine: Engine) {
     assert_eq!(last(&w).await.0, "done");
     let record = remedies(&w).await["record"][0].clone();
     assert_eq!((&record["actor"], &record["consent_by"]), (&"li.wei".into(), &"guard Wu".into()));
+}
+
+async fn a_consent_that_the_contract_demands_is_asked_for_although_the_site_asks_for_none(engine: Engine) {
+    let mut w = site_with_poe(engine).await;
+    allow(&w, "none", &[rule(true)]).await;
+    let promised = "[contract]\nid = \"HT-9\"\nname = \"Harbour\"\nkind = \"annual\"\nzone = \"Asia/Shanghai\"\n\
+        [[consent]]\noperation = \"maintenance\"\nfrom = [\"customer\"]\n\
+        [[clock]]\nname = \"restore\"\nstart = \"reported\"\nstop = \"restored\"\ntarget = \"90h\"\n";
+    let customers = items(&w.admin.get("/api/v1/customers").await.ok());
+    promise(&w.app, &text(&customers[0], "/id"), &w.site_id("North Gate"), promised, w.now()).await;
+    w.device_goes_down("cam-7");
+    w.forward_minutes(2).await;
+    w.pager.expect("li.wei", &["#1001"]);
+    assert_eq!(why_not(&w, 1001).await, "consent");
+    assert!(w.gateway_mut("North Gate").deeds.is_empty());
+    // By hand it is asked each time.
+    let li = w.as_person("li.wei").await;
+    let press = format!("/api/v1/devices/{}/remedies", w.device_id("cam-7"));
+    assert_eq!(li.post(&press, &json!({ "kind": "poe_cycle" })).await.code(), "consent");
+    assert_eq!(remedies(&w).await["offers"][0]["needs_consent"], true);
+    w.device_comes_back("cam-7");
+    w.forward_minutes(2).await;
+    w.pager.expect("li.wei", &["#1001 over"]);
+
+    // The customer agrees to what the machine does by itself.
+    let consents = format!("/api/v1/sites/{}/remedies/consents", w.site_id("North Gate"));
+    let given = json!({ "given_by": "Mr Zhao, property office", "words": "Letter of 2026-11-01" });
+    w.admin.post(&consents, &given).await.ok();
+    w.gateway_mut("North Gate").deed = Deed::Heals(w.device_id("cam-7"));
+    w.device_goes_down("cam-7");
+    w.forward_minutes(4).await;
+    assert_eq!(last(&w).await.0, "healed");
+    assert_eq!(remedies(&w).await["record"][0]["consent_by"], "Mr Zhao, property office");
 }
 
 async fn the_servers_limit_of_a_day_holds(engine: Engine) {

@@ -17,6 +17,7 @@ stories![
     what_speaks_against_an_arrival_is_kept_as_a_claim_and_the_clock_runs_on,
     two_people_write_and_nothing_is_overwritten,
     who_comes_too_late_by_the_distance_is_told_while_somebody_nearer_can_go,
+    work_that_waits_pauses_what_the_contract_lets_wait_once_somebody_agreed,
 ];
 
 /// The usual world with a technician, under a contract whose arrival is proved by `evidence`.
@@ -425,4 +426,54 @@ async fn who_comes_too_late_by_the_distance_is_told_while_somebody_nearer_can_go
     let now = clocks(&w).await;
     assert_eq!((&now["clocks"][0]["state"], &now["on_the_way"]), (&json!("met"), &json!([])));
     w.forward_minutes(30).await;
+}
+
+async fn work_that_waits_pauses_what_the_contract_lets_wait_once_somebody_agreed(engine: Engine) {
+    let mut w = World::usual(engine).await;
+    w.person("wang.min", "technician", None).await;
+    let promised = "[contract]\nid = \"HT-8\"\nname = \"Harbour\"\nkind = \"annual\"\nzone = \"Asia/Shanghai\"\n\
+        [[consent]]\noperation = \"maintenance\"\nfrom = [\"customer\"]\n\
+        [[clock]]\nname = \"restore\"\nstart = \"reported\"\nstop = \"restored\"\ntarget = \"4h\"\n\
+        pauses = [{ reason = \"access\", approver = \"customer\" }]\n";
+    let customers = items(&w.admin.get("/api/v1/customers").await.ok());
+    promise(&w.app, &text(&customers[0], "/id"), &w.site_id("North Gate"), promised, w.now()).await;
+    let li = ticket(&mut w, 1001).await;
+    plan(&w, &li, 1, 1001, "wang.min").await;
+    let wang = w.as_person("wang.min").await;
+    let last = async |w: &World, kind: &str| {
+        let events = w.ticket(1001).await["events"].as_array().unwrap().clone();
+        let of_kind = |event: &&Value| event["kind"] == kind;
+        events.iter().rfind(of_kind).map(|event| event["body"].clone()).unwrap_or_default()
+    };
+    take(&wang, 1, 11, &json!({ "kind": "accepted" })).await;
+    take(&wang, 1, 12, &json!({ "kind": "arrived" })).await;
+    take(&wang, 1, 13, &json!({ "kind": "working" })).await;
+    assert_eq!(
+        last(&w, "fact").await["without_consent"],
+        json!(["customer"]),
+        "begun without the word of anybody"
+    );
+
+    // Nobody's word: the clock runs on, and the record says whose is missing.
+    w.forward_minutes(10).await;
+    take(&wang, 1, 14, &json!({ "kind": "paused", "reason": "access" })).await;
+    assert_eq!(
+        (&clock(&w, 1001).await["state"], last(&w, "visit").await["not_approved"].clone()),
+        (&json!("running"), json!("customer"))
+    );
+    take(&wang, 1, 15, &json!({ "kind": "working" })).await;
+    // With it the clock waits, for as long as the work does.
+    w.forward_minutes(10).await;
+    take(&wang, 1, 16, &json!({ "kind": "paused", "reason": "access", "who": "Ms Zhou" })).await;
+    assert_eq!(clock(&w, 1001).await["state"], "paused");
+    assert_eq!(last(&w, "fact").await["approved_by"], "Ms Zhou");
+    w.forward_minutes(60).await;
+    take(&wang, 1, 17, &json!({ "kind": "working", "who": "Ms Zhou" })).await;
+    let now = clock(&w, 1001).await;
+    assert_eq!((&now["state"], &now["paused_s"]), (&json!("running"), &json!(3600)));
+    assert!((1200..1220).contains(&now["used_s"].as_i64().unwrap()), "{now}");
+    // What the contract lets nobody wait for changes nothing.
+    take(&wang, 1, 18, &json!({ "kind": "paused", "reason": "parts", "who": "Ms Zhou" })).await;
+    assert_eq!(clock(&w, 1001).await["state"], "running");
+    w.forward_minutes(5).await;
 }

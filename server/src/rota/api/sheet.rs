@@ -1,11 +1,13 @@
 //! Hand-over sheets (值班记录表): what a turn was, handed to the next person, who accepts it.
 //!
 //! A sheet says what it said when it was handed over: its calls, and every ticket that is not solved with the name it
-//! stands in. Those names stay after the hand-over, until the ticket is solved. An accepted sheet never changes.
+//! stands in. Those names stay after the hand-over, until the ticket is solved. An accepted sheet never changes. Work
+//! that a contract lets nobody leave before it is restored is handed over to a named successor first.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, OpenApi, ToSchema};
@@ -20,6 +22,7 @@ use crate::error::ApiError;
 use crate::rota::store::log as store;
 use crate::router::input::prose;
 use crate::router::{Items, Routes};
+use crate::sla::store::{Library, find_case};
 use crate::user::{Act, Viewer, allows};
 
 /// Calls on one sheet.
@@ -109,6 +112,9 @@ pub struct UnsolvedTicket {
     pub opened_at: i64,
     /// In whose name it stands until it is solved; `null`: nobody has taken it.
     pub owner: Option<String>,
+    /// By the contract its work goes on over the end of the turn, and nobody is named who goes on with it.
+    #[serde(default)]
+    pub needs_successor: bool,
 }
 
 /// A hand-over sheet.
@@ -186,7 +192,9 @@ async fn draft(
     let mut conn = app.db.read().await?;
     let names = Names::load(&mut conn).await?;
     let from_id = turn.from_id.unwrap_or_else(|| viewer.account.to_string());
-    let (rota, body) = gather(&mut conn, &names, &turn.rota_id, &from_id, turn.from_at, turn.to_at).await?;
+    let (rota, body) =
+        gather(&mut conn, &names, (&turn.rota_id, &from_id), (turn.from_at, turn.to_at), app.clock.now())
+            .await?;
     Ok(Json(Sheet {
         id: String::new(),
         rota_id: turn.rota_id,
@@ -222,10 +230,22 @@ async fn create(
     let mut tx = app.db.write().await?;
     get_staff(&mut tx, &new.to_id).await?;
     let names = Names::load(&mut tx).await?;
-    let (rota, body) = gather(&mut tx, &names, &new.rota_id, &from_id, new.from_at, new.to_at).await?;
+    let (rota, body) =
+        gather(&mut tx, &names, (&new.rota_id, &from_id), (new.from_at, new.to_at), now).await?;
     if body.shifts == 0 {
         let text = format!("{} has no shift in that turn", names.person(&from_id).name);
         return Err(ApiError::conflict("not_on_duty", text).hint("choose the turn that ends"));
+    }
+    let left: Vec<String> = body
+        .unsolved
+        .iter()
+        .filter(|one| one.needs_successor)
+        .map(|one| format!("#{}", one.number))
+        .collect();
+    if !left.is_empty() {
+        let text = format!("by the contract the work goes on until it is restored: {}", left.join(", "));
+        return Err(ApiError::conflict("successor_needed", text)
+            .hint("name on each ticket who goes on with it, then hand over"));
     }
     let sheet = store::Sheet {
         id: String::new(),
@@ -326,10 +346,9 @@ async fn get_sheet(conn: &mut Conn, id: &str) -> Result<store::Sheet, ApiError> 
 async fn gather(
     conn: &mut Conn,
     names: &Names,
-    rota_id: &str,
-    account: &str,
-    from_at: i64,
-    to_at: i64,
+    (rota_id, account): (&str, &str),
+    (from_at, to_at): (i64, i64),
+    now: Timestamp,
 ) -> Result<(String, SheetBody), ApiError> {
     let (from, to) = bounds(from_at, to_at)?;
     let (row, rota) = get_loaded(conn, rota_id, from, to).await?;
@@ -348,13 +367,19 @@ async fn gather(
     let mut calls = store::list_calls(conn, &filter, CALLS_MAX).await?;
     calls.reverse();
     let unsolved = store::list_unsolved(conn, account, rota_id).await?;
+    let mut unsolved: Vec<UnsolvedTicket> = unsolved.into_iter().map(UnsolvedTicket::from).collect();
+    let mut library = Library::default();
+    for one in unsolved.iter_mut().filter(|one| one.owner.is_some()) {
+        let case = find_case(conn, &mut library, &one.id).await?;
+        one.needs_successor = case.is_some_and(|case| case.must_go_on(now));
+    }
     let body = SheetBody {
         zone,
         duty_s,
         shifts: shifts.len() as i64,
         calls_s: calls.iter().map(|call| call.length_s).sum(),
         calls: calls.into_iter().map(|call| Call::new(call, names)).collect(),
-        unsolved: unsolved.into_iter().map(UnsolvedTicket::from).collect(),
+        unsolved,
     };
     Ok((row.name, body))
 }
@@ -373,6 +398,7 @@ impl From<store::Unsolved> for UnsolvedTicket {
             device: row.device,
             opened_at: row.opened_at,
             owner: row.owner,
+            needs_successor: false,
         }
     }
 }

@@ -60,7 +60,8 @@ pub struct NewVisitStep {
     pub fields: BTreeMap<String, String>,
     /// The last event of the visit that the writer had seen, for `written`.
     pub seen: Option<i64>,
-    /// Who signed, for `signed`; whom one spoke with, for `called` and `called_back`.
+    /// Who signed, for `signed`; whom one spoke with, for `called` and `called_back`; who agreed, for `working` and
+    /// `paused`.
     pub who: Option<String>,
     /// How satisfied the customer is, 1 to 5, for `called_back`.
     pub satisfied: Option<i64>,

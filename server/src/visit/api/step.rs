@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
+use super::join;
 use super::proof::{self, Proved};
 use super::shape::{NewVisitStep, VisitField, VisitStory};
 use super::{finish, own_id, person, story};
@@ -313,6 +314,7 @@ async fn tell(
                 line[key] = words.clone();
             }
         }
+        join::tell(conn, ticket, &by, (step, before, after), (moment, &mut line), now).await?;
         ticket::store::append(conn, ticket, "visit", &by, &line, moment.at, now).await?;
         if *step == Step::Accept && row.ticket_state == "open" {
             ticket::store::set_acked(conn, ticket, &viewer.name, now).await?;
@@ -322,7 +324,7 @@ async fn tell(
         return Ok(());
     };
     let mut line = json!({ "what": what, "visit": row.number });
-    for key in ["reason", "text", "people", "device_state"] {
+    for key in ["reason", "text", "who", "people", "device_state"] {
         if let Some(words) = body.get(key).filter(|words| **words != json!("")) {
             line[key] = words.clone();
         }
@@ -334,6 +336,7 @@ async fn tell(
     if let Some(proved) = proved.filter(|proved| !proved.claims.is_empty()) {
         line["claimed"] = proved.claims.clone().into();
     }
+    join::tell(conn, ticket, &by, (step, before, after), (moment, &mut line), now).await?;
     let new = fact::New {
         actor: &by,
         body: &line,

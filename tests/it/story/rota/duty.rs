@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sitewarden_tests::client::Client;
 use sitewarden_tests::database::Engine;
 use sitewarden_tests::peer::read_calendar;
+use sitewarden_tests::promise::promise;
 use sitewarden_tests::stories;
 use sitewarden_tests::world::{items, text};
 
@@ -15,6 +16,7 @@ stories![
     a_calendar_program_reads_the_shifts_until_the_address_is_renewed,
     an_independent_reader_finds_the_shifts_that_the_page_shows,
     a_turn_is_handed_over_with_its_calls_and_what_is_not_solved,
+    work_that_may_not_stop_is_handed_over_to_a_named_successor,
     a_month_has_a_statement_with_the_basis_of_each_line,
 ];
 
@@ -184,6 +186,39 @@ async fn a_turn_is_handed_over_with_its_calls_and_what_is_not_solved(engine: Eng
     assert_eq!(frozen["body"], accepted["body"]);
     assert_eq!(wang.send(Method::DELETE, &path, None).await.status, 409);
     assert_eq!(wang.post("/api/v1/handovers", &turn).await.status, 409);
+    duty.w.settle().await;
+}
+
+async fn work_that_may_not_stop_is_handed_over_to_a_named_successor(engine: Engine) {
+    let mut duty = Duty::open(engine).await;
+    let site = duty.w.site_id("North Gate");
+    let promised = "[contract]\nid = \"HT-5\"\nname = \"Harbour\"\nkind = \"annual\"\nzone = \"Asia/Shanghai\"\n\
+        [work]\ncontinuous_until_restored = true\n\
+        [[clock]]\nname = \"restore\"\nstart = \"reported\"\nstop = \"restored\"\ntarget = \"90h\"\n";
+    let customers = items(&duty.w.admin.get("/api/v1/customers").await.ok());
+    promise(&duty.w.app, &text(&customers[0], "/id"), &site, promised, duty.w.now()).await;
+    let new = json!({ "site_id": site, "title": "Barrier arm bent", "severity": "minor" });
+    duty.w.admin.post("/api/v1/tickets", &new).await.ok();
+    let wang = duty.w.as_person("wang.min").await;
+    wang.post("/api/v1/tickets/1001/ack", &json!({})).await.ok();
+    let turn = json!({ "rota_id": duty.rota, "from_at": ms("2026-11-16T08:00:00+08:00"),
+        "to_at": ms("2026-11-23T08:00:00+08:00"), "to_id": duty.people[1], "note": "" });
+    let drafted = async || {
+        let (from, to) = (&turn["from_at"], &turn["to_at"]);
+        let path = format!("/api/v1/handovers/draft?rota_id={}&from_at={from}&to_at={to}", duty.rota);
+        wang.get(&path).await.ok()["body"]["unsolved"].clone()
+    };
+    assert_eq!(drafted().await[0]["needs_successor"], false, "nobody has begun");
+    let there = json!({ "what": "arrived", "evidence": ["customer"] });
+    wang.post("/api/v1/tickets/1001/facts", &there).await.ok();
+    assert_eq!(drafted().await[0]["needs_successor"], true);
+    let refused = wang.post("/api/v1/handovers", &turn).await;
+    assert_eq!(refused.code(), "successor_needed", "{}", refused.text);
+    assert!(refused.text.contains("#1001"), "{}", refused.text);
+    let zhao = json!({ "what": "successor", "account_id": duty.people[1] });
+    wang.post("/api/v1/tickets/1001/deal", &zhao).await.ok();
+    assert_eq!(drafted().await, json!([]), "it stands in the name of whoever goes on with it");
+    wang.post("/api/v1/handovers", &turn).await.ok();
     duty.w.settle().await;
 }
 
