@@ -8,6 +8,8 @@
 pub mod api;
 pub mod arrival;
 pub mod moment;
+pub mod photo;
+pub mod signature;
 pub mod slip;
 pub mod store;
 

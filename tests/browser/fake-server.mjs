@@ -26,8 +26,14 @@ export async function startFake({ size = 10, signedIn = true, role = 'administra
     const path = url.pathname.slice('/api/v1'.length);
     const json = (status, body) => { response.writeHead(status, { 'content-type': 'application/json' }); response.end(body === undefined ? '' : JSON.stringify(body)); };
     const refuse = (status, code, message, hint) => json(status, { error: { code, message, hint } });
-    const text = await new Promise((done) => { let all = ''; request.on('data', (part) => (all += part)); request.on('end', () => done(all)); });
-    const body = text ? JSON.parse(text) : {};
+    const parts = [];
+    try {
+      for await (const part of request) parts.push(part);
+    } catch {
+      return; // whoever sent it has gone in the middle
+    }
+    const bytes = Buffer.concat(parts), text = bytes.toString();
+    const body = request.headers['content-type'] === 'image/jpeg' ? bytes : text ? JSON.parse(text) : {};
     if (path === '/session' && request.method === 'POST') {
       if (body.password !== 'correct horse battery') return refuse(401, 'wrong_login', 'login or password is wrong');
       session = true;
@@ -48,6 +54,7 @@ export async function startFake({ size = 10, signedIn = true, role = 'administra
     const result = world.answer(request.method, path, url.searchParams, body);
     if (result.delta) say('delta', result.delta);
     if (result.error) return json(result.status, { error: { code: result.error, message: result.message, hint: result.hint }, ...result.more });
+    if (result.file) { response.writeHead(200, { 'content-type': 'image/jpeg' }); return response.end(result.file); }
     json(result.status ?? 200, result.body);
   }
   async function file(path, response) {

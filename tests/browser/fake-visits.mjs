@@ -4,18 +4,18 @@ const HOUR = 3_600_000;
 
 /** The visits of all tickets; `me` goes on the first one. */
 export function makeVisits(tickets, me, devices) {
-  const visits = [], steps = new Map();
+  const visits = [], steps = new Map(), photos = new Map();
   const ticketOf = (id) => tickets.find((one) => one.id === id || String(one.number) === id);
   function add(id, ticket, { purpose = '', members = [], planned_at = null, follows_id = null, at = Date.now() }) {
-    const visit = { id, ticket_id: ticket.id, number: visits.filter((one) => one.ticket_id === ticket.id).length + 1, purpose, planned_at, follows_id, state: 'planned', reason: '', level: '', arrived_at: null, members: [], form: {}, created_by: me.name, created_at: at, changed_at: at, events: [] };
+    const visit = { id, ticket_id: ticket.id, number: visits.filter((one) => one.ticket_id === ticket.id).length + 1, purpose, planned_at, follows_id, state: 'planned', reason: '', level: '', arrived_at: null, members: [], form: {}, photos: 0, created_by: me.name, created_at: at, changed_at: at, events: [] };
     visits.push(visit);
     if (members.length) step(visit, `${id}-1`, { kind: 'assigned', members }, at);
     return visit;
   }
   function step(visit, id, body, at = Date.now()) {
     const event = { id, seq: visit.events.length + 1, kind: body.kind, occurred_at: body.device_at ? body.device_at - (body.device_now - at) : (body.occurred_at ?? at), recorded_at: at, device_at: body.device_at ?? null, skew_ms: body.device_now ? body.device_now - at : null, actor: me.name, source: body.source ?? 'desk', body: {} };
-    const { reason, note, who, fields, satisfied } = body;
-    Object.assign(event.body, JSON.parse(JSON.stringify({ reason, text: note, who, fields, satisfied })));
+    const { reason, note, who, fields, satisfied, signature } = body;
+    Object.assign(event.body, JSON.parse(JSON.stringify({ reason, text: note, who, fields, satisfied, signature })));
     if (body.kind === 'assigned') {
       for (const one of body.members) visit.members.push({ account_id: one, name: one === me.id ? me.name : 'wang.min' });
       event.body.people = visit.members.map((one) => one.name);
@@ -69,6 +69,16 @@ export function makeVisits(tickets, me, devices) {
       return ticket ? { body: story(visit ?? add(id, ticket, body)) } : missing;
     }
     if (!visit) return missing;
+    if (sub === 'photos') {
+      const known = photos.get(key);
+      if (method === 'GET') return known ? { file: known } : missing;
+      if (known) return known.equals(body) ? { body: story(visit) } : { status: 409, error: 'other_photo', message: `there is something else under ${key}`, hint: null };
+      photos.set(key, body);
+      visit.photos++;
+      const at = Date.now(), device_at = Number(query.get('device_at'));
+      visit.events.push({ id: key, seq: visit.events.length + 1, kind: 'photo', occurred_at: device_at, recorded_at: at, device_at, skew_ms: Number(query.get('device_now')) - at, actor: me.name, source: 'phone', body: { bytes: body.length } });
+      return { body: story(visit) };
+    }
     if (sub === 'steps') {
       const known = steps.get(key);
       if (known) return known.body === told(body) ? { body: story(visit) } : { status: 409, error: 'other_step', message: `there is another step ${key}`, hint: null };
@@ -77,5 +87,5 @@ export function makeVisits(tickets, me, devices) {
     }
     return { body: story(visit) };
   }
-  return { answer, visits };
+  return { answer, visits, photos };
 }

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
 import { launch, open } from './chromium.mjs';
 import { startFake } from './fake-server.mjs';
+import { isKept, waitFor } from './phone.mjs';
 
 const PHONE = { width: 390, height: 844, touch: true };
 const JOB = '00000000-0000-4000-8000-000000000001';
@@ -16,18 +17,6 @@ after(async () => { await browser?.close(); await Promise.allSettled(fakes.map((
 
 const kinds = (fake) => fake.world.visits.visits.find((one) => one.id === JOB).events.map((event) => event.kind);
 const next = (page, name) => page.locator(`[data-next="${name}"]`).click();
-async function waitFor(check, what) {
-  const until = Date.now() + 15_000;
-  while (!(await check())) {
-    assert.ok(Date.now() < until, `waited for ${what}`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
-/** Waits until the worker has kept the page, so that it opens without a network. */
-async function isKept(page) {
-  await page.evaluate(async () => { await navigator.serviceWorker.ready; });
-  await waitFor(() => page.evaluate(async () => (await (await caches.open('sitewarden-tech')).keys()).some((one) => new URL(one.url).pathname === '/tech')), 'the kept page');
-}
 
 for (const look of [{ ...PHONE, theme: 'dark', language: 'en' }, { ...PHONE, theme: 'light', language: 'zh' }]) {
   test(`list and job can be read and reached at ${look.theme} ${look.language}`, async () => {

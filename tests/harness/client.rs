@@ -105,6 +105,21 @@ impl Client {
         (kind.unwrap_or_default().to_owned(), bytes)
     }
 
+    /// PUT of a file.
+    pub async fn put_file(&self, path: &str, kind: &str, bytes: &[u8]) -> Answer {
+        let mut request = Request::put(path)
+            .header(header::COOKIE, &self.cookie)
+            .header("x-csrf-token", &self.csrf)
+            .header(header::CONTENT_TYPE, kind)
+            .body(Body::from(bytes.to_vec()))
+            .expect("a request");
+        request.extensions_mut().insert(ConnectInfo(self.from));
+        let (parts, body) = self.router.clone().oneshot(request).await.expect("an answer").into_parts();
+        let bytes = to_bytes(body, 64 << 20).await.expect("the body ends");
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Answer { status: parts.status, headers: parts.headers, text }
+    }
+
     /// Any method.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let (parts, body) = self.request(method, path, body).await.into_parts();

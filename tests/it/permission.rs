@@ -155,6 +155,8 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /api/v1/visits", "ANT"),
     ("GET /api/v1/visits/{id}", "ANT"),
     ("GET /api/v1/visits/{id}/slip.pdf", "ANT"),
+    ("GET /api/v1/visits/{id}/photos/{photo}", "ANT"),
+    ("PUT /api/v1/visits/{id}/photos/{photo}", "ANT"),
     ("PUT /api/v1/visits/{id}", "ANT"),
     ("PUT /api/v1/visits/{id}/steps/{step}", "ANT"),
     ("GET /api/v1/sites/{id}/tags", "ANT"),

@@ -54,6 +54,7 @@ pub(super) const TABLES: &[&str] = &[
     "visit",
     "visit_member",
     "visit_event",
+    "visit_photo",
     "visit_code",
     "site_tag",
     "team",

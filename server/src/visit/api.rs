@@ -19,6 +19,7 @@ use crate::ticket::{self, Actor};
 use crate::user::{Act, Viewer, allows};
 
 mod join;
+pub mod photo;
 pub mod proof;
 pub mod shape;
 pub mod slip;
@@ -48,6 +49,8 @@ pub fn routes() -> Routes {
         .get("/api/v1/visits/{id}/slip.pdf", Act::SeeVisits, slip::get)
         .put("/api/v1/visits/{id}", Act::WorkVisits, plan)
         .put("/api/v1/visits/{id}/steps/{step}", Act::WorkVisits, step::take)
+        .get("/api/v1/visits/{id}/photos/{photo}", Act::SeeVisits, photo::get)
+        .put("/api/v1/visits/{id}/photos/{photo}", Act::WorkVisits, photo::put)
         .get("/api/v1/sites/{id}/tags", Act::SeeVisits, tag::list)
         .post("/api/v1/sites/{id}/tags", Act::EditSites, tag::create)
         .delete("/api/v1/sites/{id}/tags/{tag}", Act::EditSites, tag::revoke)

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::api::shape::{Visit, VisitEvent, VisitStory};
+use super::api::shape::{Visit, VisitEvent, VisitSignature, VisitStory};
+use super::signature::Signature;
 use super::{FIELDS, State};
 use crate::clock::from_ms;
 use crate::paper::{Fact, Paper, Part, Picture};
@@ -28,8 +29,8 @@ pub struct Slip<'a> {
     pub clocks: &'a TicketClocks,
     /// The number of the contract, where one governs.
     pub contract: Option<&'a str>,
-    /// The photos with when each was taken and what it shows.
-    pub photos: Vec<Picture>,
+    /// The photos by the ids of their events.
+    pub photos: Vec<(String, Vec<u8>)>,
     /// When it is printed.
     pub now: Timestamp,
 }
@@ -98,9 +99,10 @@ impl Slip<'_> {
             paging: self.word("paper.page"),
             parts,
         };
-        if !self.photos.is_empty() {
+        let photos: Vec<Picture> = self.photos.iter().filter_map(|photo| self.picture(photo)).collect();
+        if !photos.is_empty() {
             paper.parts.push(Part::Heading(self.word("paper.part.photos")));
-            paper.parts.push(Part::Pictures(self.photos));
+            paper.parts.push(Part::Pictures(photos));
         }
         paper
     }
@@ -193,8 +195,8 @@ impl Slip<'_> {
     fn course(&self) -> Part {
         let heads =
             ["paper.when", "paper.step", "paper.by", "paper.about"].map(|key| self.word(key)).to_vec();
-        let mut events: Vec<&VisitEvent> =
-            self.story.events.iter().filter(|event| event.kind != "written").collect();
+        let is_step = |event: &&VisitEvent| !["written", "photo"].contains(&event.kind.as_str());
+        let mut events: Vec<&VisitEvent> = self.story.events.iter().filter(is_step).collect();
         events.sort_by_key(|event| (event.occurred_at, event.seq));
         let row = |event: &&VisitEvent| {
             vec![
@@ -250,6 +252,14 @@ impl Slip<'_> {
         }
     }
 
+    /// A photo with when it was taken, by whom, and what it shows.
+    fn picture(&self, (id, jpeg): &(String, Vec<u8>)) -> Option<Picture> {
+        let event = self.story.events.iter().find(|event| event.id == *id)?;
+        let shows = event.body["text"].as_str().unwrap_or_default().to_owned();
+        let caption = self.list([self.at(event.occurred_at), event.actor.clone(), shows]);
+        Some(Picture { jpeg: jpeg.clone(), caption })
+    }
+
     /// The clocks of the contract, and whether each was kept.
     fn kept(&self) -> Vec<Part> {
         let at = |at: Option<i64>| at.map(|at| self.at(at)).unwrap_or_default();
@@ -296,6 +306,7 @@ impl Slip<'_> {
         parts
     }
 
+    /// Who signed, and what was drawn; where that is on paper, only who and when.
     fn signature(&self, event: &VisitEvent) -> Part {
         let line = |key: &str, words: &str| format!("{}{}", self.word(key), words);
         let who = event.body["who"].as_str().unwrap_or_default();
@@ -307,8 +318,17 @@ impl Slip<'_> {
         if event.source == "paper" {
             lines.push(self.word("visit.source.paper"));
         }
-        Part::Drawing { strokes: Vec::new(), aspect: 3.0, lines }
+        match drawn(event) {
+            Some(drawn) => Part::Drawing { strokes: drawn.parts(), aspect: drawn.aspect(), lines },
+            None => Part::Words(lines.join("\n")),
+        }
     }
+}
+
+fn drawn(event: &VisitEvent) -> Option<Signature> {
+    let VisitSignature { width, height, strokes } =
+        serde_json::from_value(event.body.get("signature")?.clone()).ok()?;
+    Some(Signature { width, height, strokes })
 }
 
 /// What is told so much later says so.

@@ -28,11 +28,11 @@ export function query(values: Record<string, string | number | null | undefined>
 
 async function call<R>(method: string, path: string, body?: unknown): Promise<R> {
   const headers: Record<string, string> = { accept: 'application/json' };
-  if (body !== undefined) headers['content-type'] = 'application/json';
+  if (body !== undefined) headers['content-type'] = body instanceof Blob ? body.type : 'application/json';
   if (method !== 'GET') headers['x-csrf-token'] = csrf;
   let response: Response;
   try {
-    response = await fetch(BASE + path, { method, headers, credentials: 'same-origin', body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(BASE + path, { method, headers, credentials: 'same-origin', body: body === undefined || body instanceof Blob ? body : JSON.stringify(body) });
   } catch {
     throw new ApiError(0, 'no_answer', '', null);
   }

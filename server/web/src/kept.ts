@@ -1,4 +1,5 @@
-// What this phone keeps by itself: the steps that are still to be sent, in their order, and the last answers of the server.
+// What this phone keeps by itself: the steps that are still to be sent, in their order, the photos that are, and the last
+// answers of the server.
 // A transaction is awaited before anything is called done, so a page that is closed or killed has lost nothing.
 import type { StepBody } from './visits';
 
@@ -11,17 +12,31 @@ export type Waiting = {
   refused?: { code: string; message: string; hint: string | null };
 };
 
+/** A photo that is still to be sent. */
+export type WaitingPhoto = {
+  /** Its own id: sent again and again, it is kept once. */
+  id: string; visit: string; bytes: ArrayBuffer; device_at: number; skew_before_ms: number | null;
+  refused?: Waiting['refused'];
+};
+
 const open = new Promise<IDBDatabase>((done, fail) => {
-  const request = indexedDB.open('sitewarden-tech', 1);
-  request.onupgradeneeded = () => {
-    request.result.createObjectStore('queue', { keyPath: 'place', autoIncrement: true });
-    request.result.createObjectStore('answer');
+  const request = indexedDB.open('sitewarden-tech', 2);
+  request.onupgradeneeded = ({ oldVersion }) => {
+    if (oldVersion < 1) {
+      request.result.createObjectStore('queue', { keyPath: 'place', autoIncrement: true });
+      request.result.createObjectStore('answer');
+    }
+    request.result.createObjectStore('photo', { keyPath: 'id' });
   };
-  request.onsuccess = () => done(request.result);
+  request.onsuccess = () => {
+    // A newer page of the same phone must not wait for this one.
+    request.result.onversionchange = () => request.result.close();
+    done(request.result);
+  };
   request.onerror = () => fail(request.error ?? new Error('the phone keeps nothing'));
 });
 
-async function work<R>(store: 'queue' | 'answer', mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest): Promise<R> {
+async function work<R>(store: 'queue' | 'answer' | 'photo', mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest): Promise<R> {
   const tx = (await open).transaction(store, mode, mode === 'readwrite' ? { durability: 'strict' } : {});
   const request = act(tx.objectStore(store));
   return new Promise<R>((done, fail) => {
@@ -35,6 +50,9 @@ export const kept = {
   add: (one: Waiting) => work<number>('queue', 'readwrite', (store) => store.add(one)),
   change: (one: Waiting) => work<void>('queue', 'readwrite', (store) => store.put(one)),
   drop: (place: number) => work<void>('queue', 'readwrite', (store) => store.delete(place)),
+  photos: () => work<WaitingPhoto[]>('photo', 'readonly', (store) => store.getAll()),
+  keepPhoto: (one: WaitingPhoto) => work<void>('photo', 'readwrite', (store) => store.put(one)),
+  dropPhoto: (id: string) => work<void>('photo', 'readwrite', (store) => store.delete(id)),
   answer: <T>(key: string) => work<T | undefined>('answer', 'readonly', (store) => store.get(key)),
   keep: (key: string, value: unknown) => work<void>('answer', 'readwrite', (store) => store.put(value, key)),
 };

@@ -2,7 +2,7 @@
 // them. What the server refuses stays, with its reason, until a person sends it again or throws it away.
 import { api, ApiError } from './api';
 import { deviceNow, skewMs } from './clock.svelte';
-import { kept, type Waiting } from './kept';
+import { kept, type Waiting, type WaitingPhoto } from './kept';
 import { session } from './session.svelte';
 import { after, fresh, visitsApi, type StepBody, type Visit } from './visits';
 
@@ -14,6 +14,7 @@ class Outbox {
   told = $state.raw<Visit[]>([]);
   toldAt = $state<number | null>(null);
   queue = $state.raw<Waiting[]>([]);
+  photos = $state.raw<WaitingPhoto[]>([]);
   /** Whether the server answered the last time it was asked. */
   reached = $state(true);
   who = $state.raw<Person | null>(null);
@@ -38,6 +39,7 @@ class Outbox {
     this.#skew = (await kept.answer<number>('skew')) ?? null;
     if (last) { this.told = last.visits; this.toldAt = last.at; }
     this.queue = await kept.queue();
+    this.photos = await kept.photos();
     addEventListener('online', () => void this.sync());
     document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') void this.sync(); });
     setInterval(() => void this.sync(), AGAIN_MS);
@@ -46,10 +48,25 @@ class Outbox {
 
   /** Takes a step: it is on the phone when this returns, and is sent as soon as that is possible. */
   async take(visit: string, body: StepBody, label: string) {
-    const one: Waiting = { id: fresh(), visit, label, body: { ...body, source: 'phone', device_at: deviceNow(), skew_before_ms: this.#skew } };
+    const one: Waiting = { id: fresh(), visit, label, body: { source: 'phone', ...body, device_at: deviceNow(), skew_before_ms: this.#skew } };
     await kept.add(one);
     this.queue = await kept.queue();
     void this.sync();
+  }
+  /** Keeps a photo; it is on the phone when this returns, and is sent after the steps, which are small and are waited for. */
+  async keepPhoto(visit: string, bytes: ArrayBuffer) {
+    await kept.keepPhoto({ id: fresh(), visit, bytes, device_at: deviceNow(), skew_before_ms: this.#skew });
+    this.photos = await kept.photos();
+    void this.sync();
+  }
+  async photoAgain({ refused: _, ...one }: WaitingPhoto) {
+    await kept.keepPhoto(one);
+    this.photos = await kept.photos();
+    void this.sync();
+  }
+  async throwPhotoAway(one: WaitingPhoto) {
+    await kept.dropPhoto(one.id);
+    this.photos = await kept.photos();
   }
   async again(one: Waiting, body: Partial<StepBody> = {}) {
     const { refused: _, ...rest } = one;
@@ -73,10 +90,8 @@ class Outbox {
         await this.#find();
         if (!session.me || session.mustChange) return;
         await this.#send();
-        const visits = (await visitsApi.mine()).items;
-        this.told = visits;
-        this.toldAt = deviceNow();
-        await kept.keep('visits', { visits, at: this.toldAt });
+        await this.#ask();
+        if (await this.#sendPhotos()) await this.#ask();
       });
       this.reached = true;
     } catch (error) {
@@ -99,6 +114,31 @@ class Outbox {
     this.who = { id: session.me!.id, name: session.me!.name };
     await kept.keep('who', this.who);
   }
+  async #ask() {
+    const visits = (await visitsApi.mine()).items;
+    this.told = visits;
+    this.toldAt = deviceNow();
+    await kept.keep('visits', { visits, at: this.toldAt });
+  }
+  /** Whether any was taken. */
+  async #sendPhotos(): Promise<boolean> {
+    let taken = false;
+    for (const { id, visit, bytes, device_at, skew_before_ms, refused } of await kept.photos()) {
+      if (refused) continue;
+      try {
+        await visitsApi.photo(visit, id, bytes, { device_at, device_now: deviceNow(), skew_before_ms });
+        await kept.dropPhoto(id);
+        taken = true;
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        await kept.keepPhoto({ id, visit, bytes, device_at, skew_before_ms, refused: { code: error.code, message: error.message, hint: error.hint } });
+      }
+      this.photos = await kept.photos();
+      // A step that was taken meanwhile does not wait for all of them.
+      await this.#send();
+    }
+    return taken;
+  }
   async #send() {
     const stuck = new Set<string>();
     for (const one of await kept.queue()) {
@@ -109,7 +149,7 @@ class Outbox {
         await visitsApi.step(one.visit, one.id, { ...one.body, device_now: deviceNow() });
         await kept.drop(one.place!);
       } catch (error) {
-        if (!(error instanceof ApiError) || error.status === 0 || error.status === 401 || error.status === 429 || error.status >= 500) throw error;
+        if (!isRefusal(error)) throw error;
         await kept.change({ ...one, refused: { code: error.code, message: error.message, hint: error.hint } });
         stuck.add(one.visit);
       }
@@ -117,4 +157,6 @@ class Outbox {
     }
   }
 }
+/** Whether the server has looked at it and will never take it as it is; anything else is tried again. */
+const isRefusal = (error: unknown): error is ApiError => error instanceof ApiError && error.status !== 0 && error.status !== 401 && error.status !== 429 && error.status < 500;
 export const outbox = new Outbox();

@@ -9,20 +9,22 @@ export type Visit = {
   device_id: string | null; device_name: string | null; device_state: State | null; site_id: string; site_name: string; site_name_zh: string; zone: string; address: string;
   contact_name: string; contact_phone: string; number: number; follows_id: string | null; purpose: string; planned_at: number | null; state: VisitState; reason: string; level: string;
   arrived_at: number | null; due_at: number | null; due_what: string | null; members: { account_id: string; name: string }[]; form: Record<string, VisitField>;
-  created_by: string; created_at: number; changed_at: number;
+  photos: number; created_by: string; created_at: number; changed_at: number;
 };
 export type Piece = {
   kind: string; code?: string; by?: string; lat?: number; lon?: number; datum?: string; accuracy_m?: number;
   doubt?: string; distance_m?: number; gateway_id?: string;
 };
+/** What was drawn: on a field, points from stroke to stroke, x, y, x, y and so on. */
+export type Signature = { width: number; height: number; strokes: number[][] };
 export type VisitEvent = {
   id: string; seq: number; kind: string; occurred_at: number; recorded_at: number; device_at: number | null; skew_ms: number | null; actor: string; source: string;
-  body: { reason?: string; text?: string; who?: string; people?: string[]; level?: string; evidence?: Piece[]; fields?: Record<string, string>; device_state?: string; satisfied?: number };
+  body: { reason?: string; text?: string; who?: string; people?: string[]; level?: string; evidence?: Piece[]; fields?: Record<string, string>; device_state?: string; satisfied?: number; signature?: Signature };
 };
 export type VisitStory = Visit & { events: VisitEvent[] };
 export type StepBody = {
   kind: string; occurred_at?: number | null; device_at?: number; device_now?: number; skew_before_ms?: number | null; source?: string; reason?: string; note?: string;
-  members?: string[]; evidence?: Piece[]; fields?: Record<string, string>; seen?: number; who?: string; satisfied?: number;
+  members?: string[]; evidence?: Piece[]; fields?: Record<string, string>; seen?: number; who?: string; satisfied?: number; signature?: Signature;
 };
 
 const id = encodeURIComponent;
@@ -31,6 +33,9 @@ export const visitsApi = {
   mine: () => get<{ items: Visit[] }>(`/visits${query({ mine: 'true' })}`),
   get: (visit: string) => get<VisitStory>(`/visits/${id(visit)}`),
   plan: (visit: string, body: { ticket_id: string; planned_at?: number | null; follows_id?: string | null; purpose?: string; members?: string[] }) => put<VisitStory>(`/visits/${id(visit)}`, body),
+  photo: (visit: string, photo: string, bytes: ArrayBuffer, said: { device_at: number; device_now: number; skew_before_ms: number | null }) =>
+    put<VisitStory>(`/visits/${id(visit)}/photos/${id(photo)}${query(said)}`, new Blob([bytes], { type: 'image/jpeg' })),
+  photoUrl: (visit: string, photo: string, size?: 'small') => `/api/v1/visits/${id(visit)}/photos/${id(photo)}${query({ size })}`,
   slip: (visit: string, lang: string) => `/api/v1/visits/${id(visit)}/slip.pdf${query({ lang })}`,
   step: (visit: string, step: string, body: StepBody) => put<VisitStory>(`/visits/${id(visit)}/steps/${id(step)}`, body),
 };
@@ -48,5 +53,7 @@ export function after(state: VisitState, step: string): VisitState {
 /** Of a state: which mark stands before it. */
 export const visitMark = (state: VisitState) => (['done', 'signed', 'called_back', 'filed'].includes(state) ? 'ok' : state === 'paused' || state === 'unsigned' ? 'degraded' : state === 'cancelled' ? 'suppressed' : state === 'planned' ? 'unknown' : 'hand');
 export const isProof = (level: string) => !['', 'claimed', 'stated'].includes(level);
+/** The strokes as a path of an SVG; a dot is a line of no length. */
+export const path = (drawn: Signature) => drawn.strokes.map((stroke) => `M${stroke[0]} ${stroke[1]}${stroke.length > 2 ? `L${stroke.slice(2).join(' ')}` : 'h0'}`).join('');
 /** A new id: visits and steps are named by whoever makes them. */
 export const fresh = () => crypto.randomUUID();

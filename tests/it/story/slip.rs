@@ -16,6 +16,8 @@ use sitewarden_tests::world::{World, items, text};
 stories![
     a_slip_says_what_was_done_in_either_language_and_copies_out_as_text,
     without_a_font_the_slip_says_what_to_install,
+    a_drawn_signature_is_looked_at_kept_and_never_overwritten,
+    photos_are_sent_until_they_are_taken_and_stand_on_the_slip,
 ];
 
 const VISIT: &str = "/api/v1/visits/5f0e0000-0000-4000-8000-000000000001";
@@ -173,4 +175,145 @@ async fn without_a_font_the_slip_says_what_to_install(engine: Engine) {
     for words in ["/nowhere/font.ttc", "fonts-noto-cjk", "[paper]"] {
         assert!(answer.text.contains(words), "{words}: {}", answer.text);
     }
+}
+
+/// A wave of so many points on a field of 1000 by 400.
+fn wave(points: i64) -> serde_json::Value {
+    let points: Vec<i64> =
+        (0..points).flat_map(|n| [n * 800 / points + 100, 200 + (n % 7 - 3) * 40]).collect();
+    json!({ "width": 1000, "height": 400, "strokes": [points, [950, 380]] })
+}
+
+async fn a_drawn_signature_is_looked_at_kept_and_never_overwritten(engine: Engine) {
+    let (mut w, wang) = sent(engine).await;
+    for (step, kind) in [(11, "accepted"), (12, "arrived"), (13, "working"), (14, "done")] {
+        take(&wang, step, &json!({ "kind": kind })).await;
+    }
+    let sign =
+        |who: &str, drawn: serde_json::Value| json!({ "kind": "signed", "who": who, "signature": drawn });
+    let put = async |step: u64, body: &serde_json::Value| {
+        wang.put(&format!("{VISIT}/steps/5f0e0000-0000-4000-8000-{step:012}"), body).await
+    };
+    for bad in [
+        json!({ "width": 1000, "height": 400, "strokes": [] }),
+        json!({ "width": 1000, "height": 400, "strokes": [[1, 2, 1001, 3]] }),
+        json!({ "width": 1000, "height": 400, "strokes": [[1, 2, 900]] }),
+        json!({ "width": 1000, "height": 9000, "strokes": [[1, 2, 900, 3]] }),
+        wave(4001),
+    ] {
+        let refused = put(20, &sign("Ms Zhou", bad)).await;
+        assert_eq!(refused.status, 400, "{}", refused.text);
+        assert!(refused.text.contains("signature"), "{}", refused.text);
+    }
+    let note = json!({ "kind": "written", "fields": { "cause": "x" }, "signature": wave(30) });
+    assert_eq!(put(20, &note).await.status, 400, "only who signs draws");
+    let mut first = sign("周女士", wave(600));
+    first["satisfied"] = 4.into();
+    first["fields"] = json!({ "opinion": "很快，谢谢" });
+    first["seen"] = 0.into();
+    let once = take(&wang, 21, &first).await;
+    assert_eq!(take(&wang, 21, &first).await, once, "the same once more changes nothing");
+    assert_eq!([text(&once, "/state"), text(&once, "/form/opinion/text")], ["signed", "很快，谢谢"]);
+    // Another hand signs on the same phone: a second step, the first one stays.
+    let other = put(21, &sign("Mr Qian", wave(20))).await;
+    assert_eq!(other.code(), "other_step", "{}", other.text);
+    let both = take(&wang, 22, &sign("Mr Qian", wave(20))).await;
+    let signed: Vec<_> =
+        both["events"].as_array().unwrap().iter().filter(|event| event["kind"] == "signed").collect();
+    assert_eq!((signed.len(), &signed[0]["body"]["signature"]), (2, &wave(600)));
+    let pdf = slip(&wang, "zh").await;
+    let all = tight(&paper::sheets(&pdf).concat());
+    for words in ["签字人：周女士", "签字人：MrQian", "满意度（1–5）：4/5", "客户意见很快，谢谢"]
+    {
+        assert!(all.contains(words), "{words}\n{all}");
+    }
+    if let Ok(folder) = std::env::var("SITEWARDEN_PAPERS") {
+        std::fs::write(format!("{folder}/signed.pdf"), &pdf).unwrap();
+    }
+    w.forward_minutes(5).await;
+}
+
+fn jpeg(width: u32, height: u32, shade: u8) -> Vec<u8> {
+    let mut file = std::io::Cursor::new(Vec::new());
+    let picture =
+        image::RgbImage::from_fn(width, height, |x, y| image::Rgb([shade, (x / 4) as u8, (y / 4) as u8]));
+    picture.write_to(&mut file, image::ImageFormat::Jpeg).unwrap();
+    file.into_inner()
+}
+
+async fn photos_are_sent_until_they_are_taken_and_stand_on_the_slip(engine: Engine) {
+    let (mut w, wang) = sent(engine).await;
+    w.person("zhao.lei", "technician", None).await;
+    let zhao = w.as_person("zhao.lei").await;
+    let path = |n: u64| format!("{VISIT}/photos/5f0e0000-0000-4000-9000-{n:012}");
+    let (wide, high) = (jpeg(800, 600, 200), jpeg(600, 800, 40));
+    // The phone is eleven minutes fast and has no network for an hour.
+    let fast = 11 * 60_000;
+    let taken_at = w.now().as_millisecond();
+    w.forward_minutes(24).await;
+    w.pager.expect("li.wei", &["#1001", "到场 1 小时", "50 %"]);
+    let said = |n: u64, now: i64| {
+        format!(
+            "{}?device_at={}&device_now={}&caption=%E6%8E%A5%E5%A4%B4",
+            path(n),
+            taken_at + fast,
+            now + fast
+        )
+    };
+    let now = w.now().as_millisecond();
+    let strange = zhao.put_file(&said(1, now), "image/jpeg", &wide).await;
+    assert_eq!(strange.code(), "not_yours", "{}", strange.text);
+    let once = wang.put_file(&said(1, now), "image/jpeg", &wide).await.ok();
+    let again = wang.put_file(&said(1, now + 5), "image/jpeg", &wide).await.ok();
+    assert_eq!((&once, &once["photos"]), (&again, &json!(1)), "sent twice, kept once");
+    let event = once["events"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        [
+            &event["kind"],
+            &event["occurred_at"],
+            &event["device_at"],
+            &event["body"]["text"],
+            &event["body"]["width"]
+        ],
+        [&json!("photo"), &json!(taken_at), &json!(taken_at + fast), &json!("接头"), &json!(800)],
+        "{event}"
+    );
+    let other = wang.put_file(&said(1, now), "image/jpeg", &high).await;
+    assert_eq!(other.code(), "other_photo", "{}", other.text);
+    for (bad, why) in [
+        (b"%PDF-1.7 nothing".to_vec(), "no whole JPEG"),
+        (wide[..wide.len() / 2].to_vec(), "no whole JPEG"),
+        (jpeg(1601, 20, 1), "1601 by 20"),
+        ([wide.clone(), vec![0; 400 << 10], vec![0xff, 0xd9]].concat(), "the limit is"),
+    ] {
+        let refused = wang.put_file(&path(2), "image/jpeg", &bad).await;
+        assert!(refused.status == 400 && refused.text.contains(why), "{why}: {}", refused.text);
+    }
+    wang.put_file(&path(2), "image/jpeg", &high).await.ok();
+    assert_eq!(wang.file(&path(1)).await, ("image/jpeg".into(), wide));
+    let (kind, small) = wang.file(&format!("{}?size=small", path(2))).await;
+    assert!(
+        kind == "image/jpeg" && small.len() < 40_000 && small.starts_with(&[0xff, 0xd8]),
+        "{}",
+        small.len()
+    );
+    assert_eq!(wang.get(&path(3)).await.status, 404);
+    for n in 10..28 {
+        wang.put_file(&path(n), "image/jpeg", &jpeg(32, 32, n as u8)).await.ok();
+    }
+    let full = wang.put_file(&path(28), "image/jpeg", &jpeg(32, 32, 99)).await;
+    assert_eq!(full.code(), "too_many_photos", "{}", full.text);
+    let pdf = slip(&wang, "zh").await;
+    let all = tight(&paper::sheets(&pdf).concat());
+    assert!(all.contains("现场照片") && all.contains("2026-11-1903:06、wang.min、接头"), "{all}");
+    assert_eq!(paper::pictures(&pdf), 20);
+    if let Ok(folder) = std::env::var("SITEWARDEN_PAPERS") {
+        std::fs::write(format!("{folder}/photos.pdf"), &pdf).unwrap();
+    }
+    let li = w.as_person("li.wei").await;
+    let off = json!({ "kind": "cancelled", "reason": "the builder does it" });
+    li.put(&format!("{VISIT}/steps/5f0e0000-0000-4000-8000-000000000090"), &off).await.ok();
+    let late = wang.put_file(&path(29), "image/jpeg", &jpeg(32, 32, 7)).await;
+    assert_eq!(late.code(), "not_possible", "{}", late.text);
+    w.forward_minutes(3).await;
 }

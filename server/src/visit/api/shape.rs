@@ -55,16 +55,31 @@ pub struct NewVisitStep {
     /// What proves the arrival, for `arrived`.
     #[serde(default)]
     pub evidence: Vec<VisitEvidence>,
-    /// What is written, by field, for `written`.
+    /// What is written, by field, for `written`, and with `signed`.
     #[serde(default)]
     pub fields: BTreeMap<String, String>,
-    /// The last event of the visit that the writer had seen, for `written`.
+    /// The last event of the visit that the writer had seen, where something is written.
     pub seen: Option<i64>,
     /// Who signed, for `signed`; whom one spoke with, for `called` and `called_back`; who agreed, for `working` and
     /// `paused`.
     pub who: Option<String>,
-    /// How satisfied the customer is, 1 to 5, for `called_back`.
+    /// How satisfied the customer is, 1 to 5, for `signed` and `called_back`.
     pub satisfied: Option<i64>,
+    /// What was drawn, for `signed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<VisitSignature>,
+}
+
+/// A signature drawn with a finger. It is kept with its step; another one is another step, and both are shown.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VisitSignature {
+    /// Width of the field, 100 to 4000.
+    pub width: i64,
+    /// Its height, 100 to 4000.
+    pub height: i64,
+    /// Points from stroke to stroke within the field: x, y, x, y and so on; at most 200 strokes and 4000 points.
+    pub strokes: Vec<Vec<i64>>,
 }
 
 /// A piece of evidence for an arrival.
@@ -166,6 +181,8 @@ pub struct Visit {
     pub due_at: Option<i64>,
     /// What the contract calls that clock.
     pub due_what: Option<String>,
+    /// How many photos it has; each is an event of kind `photo`, whose id names it.
+    pub photos: i64,
     /// Who goes.
     pub members: Vec<VisitMember>,
     /// The form, by field.
@@ -185,7 +202,7 @@ pub struct VisitEvent {
     pub id: String,
     /// Its place in the log, from 1.
     pub seq: i64,
-    /// Which step.
+    /// Which step, or `photo`.
     pub kind: String,
     /// When it happened, corrected.
     pub occurred_at: i64,
@@ -277,6 +294,7 @@ impl Visit {
             arrived_at: row.arrived_at,
             due_at: row.due_at,
             due_what: row.due_what,
+            photos: row.photos,
             members,
             created_by: row.created_by,
             created_at: row.created_at,

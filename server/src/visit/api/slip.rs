@@ -16,6 +16,7 @@ use crate::sla::store::{Library, find_case};
 use crate::ticket;
 use crate::user::{Language, Viewer};
 use crate::visit::slip::{Slip, number};
+use crate::visit::store;
 
 /// The routes' description.
 #[derive(OpenApi)]
@@ -58,6 +59,11 @@ pub(super) async fn get(
     let case = find_case(&mut conn, &mut Library::default(), &ticket.id).await?;
     // A customer reads it: what suppliers owe us stays with us.
     let clocks = TicketClocks::new(case.as_ref(), None, Vec::new(), None, true, now);
+    let mut files = Vec::new();
+    for event in told.events.iter().filter(|event| event.kind == "photo") {
+        let file = store::photo::find(&mut conn, &viewer.scope, &told.visit.id, &event.id, false).await?;
+        files.extend(file.map(|file| (event.id.clone(), file)));
+    }
     drop(conn);
     let slip = Slip {
         language,
@@ -65,7 +71,7 @@ pub(super) async fn get(
         customer: customer.as_ref().map_or("", |row| row.name.as_str()),
         contract: case.as_ref().map(|case| case.contract().id.as_str()),
         clocks: &clocks,
-        photos: Vec::new(),
+        photos: files,
         now,
     };
     let name = format!("inline; filename=\"slip-{}.pdf\"", number(&told.visit));

@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use super::join;
 use super::proof::{self, Proved};
-use super::shape::{NewVisitStep, VisitField, VisitStory};
+use super::shape::{NewVisitStep, VisitField, VisitSignature, VisitStory};
 use super::{finish, own_id, person, story};
 use crate::app::App;
 use crate::clock::from_ms;
@@ -21,6 +21,7 @@ use crate::ticket;
 use crate::ticket::store::fact;
 use crate::user::{self, Act, Viewer, allows};
 use crate::visit::moment::{Moment, Said};
+use crate::visit::signature::Signature;
 use crate::visit::store::{self, Event, Row};
 use crate::visit::{FIELDS, NoStep, STEPS, State as VisitState, Step, apply, needs_reason};
 
@@ -96,7 +97,7 @@ pub(super) async fn apply_to(
         device_now: new.device_now.map(from_ms),
         skew_before_ms: new.skew_before_ms,
     };
-    let earliest = from_ms(row.opened_at).saturating_sub(BEFORE).unwrap_or(Timestamp::MIN);
+    let earliest = earliest(row);
     if said.device_at.is_none() && said.occurred_at.is_some_and(|at| at > now || at < earliest) {
         let hint = "give a time between a day before the ticket and now";
         return Err(ApiError::bad_request(
@@ -118,6 +119,9 @@ pub(super) async fn apply_to(
         body["who"] = line("who", who, 1..=80)?.into();
     }
     let mut proved = None;
+    if new.signature.is_some() && step != Step::Sign {
+        return Err(ApiError::bad_request("signature", "this step has none", "send it with `signed`"));
+    }
     match &step {
         Step::Assign => assign(conn, row, &new.members, &mut body).await?,
         Step::Accept => {
@@ -143,26 +147,30 @@ pub(super) async fn apply_to(
             }
             body["device_state"] = state.into();
         }
-        Step::Sign if new.who.is_none() => {
-            return Err(ApiError::bad_request("who", "it is missing", "say who signed"));
-        }
-        Step::CallBack => {
-            if let Some(satisfied) = new.satisfied {
-                if !(1..=5).contains(&satisfied) {
-                    return Err(ApiError::bad_request("satisfied", "it goes from 1 to 5", "leave it out"));
-                }
-                body["satisfied"] = satisfied.into();
+        Step::Sign => {
+            if new.who.is_none() {
+                return Err(ApiError::bad_request("who", "it is missing", "say who signed"));
             }
+            if let Some(drawn) = &new.signature {
+                body["signature"] = read_signature(drawn)?;
+            }
+            if !new.fields.is_empty() {
+                body["fields"] = read_fields(new)?;
+            }
+            body["satisfied"] = read_satisfied(new)?;
         }
+        Step::CallBack => body["satisfied"] = read_satisfied(new)?,
         Step::Write => body["fields"] = read_fields(new)?,
         Step::Call
         | Step::Depart
         | Step::Work
         | Step::Pause(_)
-        | Step::Sign
         | Step::Leave(_)
         | Step::File
         | Step::Cancel(_) => {}
+    }
+    if let Value::Object(told) = &mut body {
+        told.retain(|_, value| !value.is_null());
     }
     if moment.unusable {
         body["clock_unusable"] = true.into();
@@ -186,13 +194,18 @@ pub(super) async fn apply_to(
         asked: asked(new),
     };
     let seq = store::append(conn, &event).await?;
-    if step == Step::Write {
+    if body.get("fields").is_some() {
         write(conn, viewer, row, new, seq).await?;
     }
     after.as_str().clone_into(&mut row.state);
     after.reason().clone_into(&mut row.reason);
     store::update(conn, row, now).await?;
     tell(conn, viewer, row, (&step, &before, &after), (moment, &body, proved.as_ref()), now).await
+}
+
+/// What lies before that is not believed.
+pub(super) fn earliest(row: &Row) -> Timestamp {
+    from_ms(row.opened_at).saturating_sub(BEFORE).unwrap_or(Timestamp::MIN)
 }
 
 /// Only those who lead take some steps; the others are for those who go, and for those who lead.
@@ -230,6 +243,23 @@ async fn assign(conn: &mut Conn, row: &Row, members: &[String], body: &mut Value
     }
     body["people"] = names.into();
     Ok(())
+}
+
+fn read_satisfied(new: &NewVisitStep) -> Result<Value, ApiError> {
+    match new.satisfied {
+        Some(satisfied) if !(1..=5).contains(&satisfied) => {
+            Err(ApiError::bad_request("satisfied", "it goes from 1 to 5", "leave it out"))
+        }
+        satisfied => Ok(satisfied.into()),
+    }
+}
+
+fn read_signature(drawn: &VisitSignature) -> Result<Value, ApiError> {
+    let VisitSignature { width, height, strokes } = drawn.clone();
+    Signature { width, height, strokes }
+        .check()
+        .map_err(|why| ApiError::bad_request("signature", why, "have it drawn anew"))?;
+    Ok(json!(drawn))
 }
 
 fn read_fields(new: &NewVisitStep) -> Result<Value, ApiError> {
