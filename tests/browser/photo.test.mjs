@@ -115,3 +115,29 @@ test('a photo that is none, or that the server refuses, is told and does not hol
   await waitFor(() => taken(fake).length === 2, 'both');
   await close();
 });
+
+test('a photo that proves an arrival goes before it, whatever else waits', async () => {
+  const fake = await startFake({ size: 10 });
+  fakes.push(fake);
+  for (const kind of ['accepted', 'departed']) fake.world.visits.answer('PUT', ['visits', JOB, 'steps', `was-${kind}`], new URLSearchParams(), { kind, source: 'phone' });
+  const { page, close } = await open(browser, `${fake.url}/tech`, PHONE);
+  await page.locator('.card').first().waitFor();
+  await isKept(page);
+  const sight = await camera(page, 800, 600);
+  await page.context().setOffline(true);
+  await page.goto(`${fake.url}/tech#${JOB}`);
+  await page.reload();
+  await page.locator('[data-next="arrived"]').click();
+  await page.locator('[name="shot"]').setInputFiles(sight);
+  await page.locator('.sheet .main').click();
+  await page.getByText('1 step waits to be sent. 1 photo waits to be sent.').waitFor();
+  await page.locator('[name="photo"]').setInputFiles([sight, sight]);
+  await page.getByText('3 photos wait to be sent.').waitFor();
+  await page.locator('[data-next="working"]').click();
+  await page.context().setOffline(false);
+  await page.locator('.band').waitFor({ state: 'detached' });
+  const { events, level } = visit(fake);
+  assert.deepEqual(events.slice(3).map((event) => event.kind), ['photo', 'arrived', 'working', 'photo', 'photo']);
+  assert.deepEqual([level, events[4].body.evidence[0].code], ['photo', events[3].id]);
+  await close();
+});

@@ -24,14 +24,16 @@ pub enum Kind {
     Customer,
     /// A position within the site's fence.
     Geofence,
+    /// A photo that was taken there at that time, as the phone says.
+    Photo,
     /// The technician has said so on the telephone to the desk.
     Call,
 }
 
 impl Kind {
     /// All of them, the strongest first.
-    pub const ALL: [Self; 6] =
-        [Self::GatewayCode, Self::Qr, Self::Nfc, Self::Customer, Self::Geofence, Self::Call];
+    pub const ALL: [Self; 7] =
+        [Self::GatewayCode, Self::Qr, Self::Nfc, Self::Customer, Self::Geofence, Self::Photo, Self::Call];
 
     /// The word in contracts, in the database and on the API.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Nfc => "nfc",
             Self::Customer => "customer",
             Self::Geofence => "geofence",
+            Self::Photo => "photo",
             Self::Call => "call",
         }
     }
@@ -74,6 +77,10 @@ pub enum Doubt {
     Inexact,
     /// Nobody has said where the site lies.
     NoPlace,
+    /// This person has sent no such photo of the visit.
+    NoPhoto,
+    /// It was taken at another time.
+    OtherTime,
     /// Whoever arrives says so alone.
     OwnWord,
 }
@@ -92,6 +99,8 @@ impl Doubt {
             Self::OtherDatum => "other_datum",
             Self::Inexact => "inexact",
             Self::NoPlace => "no_place",
+            Self::NoPhoto => "no_photo",
+            Self::OtherTime => "other_time",
             Self::OwnWord => "own_word",
         }
     }
@@ -105,8 +114,9 @@ impl Doubt {
             | Self::OtherTag
             | Self::RevokedTag
             | Self::Far
-            | Self::OtherDatum => true,
-            Self::TagAlone | Self::Inexact | Self::NoPlace | Self::OwnWord => false,
+            | Self::OtherDatum
+            | Self::OtherTime => true,
+            Self::TagAlone | Self::Inexact | Self::NoPlace | Self::NoPhoto | Self::OwnWord => false,
         }
     }
 }
@@ -173,6 +183,19 @@ pub fn tag(known: Option<bool>, beside: Option<Fenced>) -> Option<Doubt> {
             Some(Doubt::NoPlace | Doubt::Inexact) => Some(Doubt::TagAlone),
             doubt => doubt,
         },
+    }
+}
+
+/// How far from the arrival a photo of it may have been taken.
+const PHOTO_NEAR_MS: i64 = 30 * 60_000;
+
+/// What a photo is worth that was taken at `taken_at`, Unix ms, where there is one, for an arrival at `at`. The same phone
+/// says both times, so a clock that is wrong moves them together.
+pub fn photo(taken_at: Option<i64>, at: Timestamp) -> Option<Doubt> {
+    match taken_at {
+        None => Some(Doubt::NoPhoto),
+        Some(taken_at) if (taken_at - at.as_millisecond()).abs() > PHOTO_NEAR_MS => Some(Doubt::OtherTime),
+        Some(_) => None,
     }
 }
 
@@ -243,6 +266,15 @@ mod tests {
         assert_eq!(tag(Some(true), None), Some(Doubt::TagAlone));
         assert_eq!(tag(Some(false), Some(near)), Some(Doubt::RevokedTag));
         assert_eq!(tag(None, Some(near)), Some(Doubt::OtherTag));
+    }
+
+    #[test]
+    fn a_photo_counts_near_the_arrival() {
+        let at = Timestamp::from_second(1_763_500_000).unwrap();
+        let minutes = |n: i64| Some(at.as_millisecond() + n * 60_000);
+        assert_eq!([photo(minutes(-30), at), photo(minutes(30), at)], [None; 2]);
+        assert_eq!([photo(minutes(-31), at), photo(minutes(31), at)], [Some(Doubt::OtherTime); 2]);
+        assert_eq!(photo(None, at), Some(Doubt::NoPhoto));
     }
 
     #[test]

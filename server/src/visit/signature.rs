@@ -65,18 +65,25 @@ impl Signature {
         self.strokes.iter().map(of).sum()
     }
 
-    /// The strokes in parts of the field.
-    pub fn parts(&self) -> Vec<Vec<(f32, f32)>> {
+    /// The strokes in parts of what was used of the field, with width by height of that: a small signature on a large
+    /// field is shown as large as any.
+    pub fn drawn(&self) -> (Vec<Vec<(f32, f32)>>, f32) {
+        let (left, width) = self.used(0, self.width);
+        let (top, height) = self.used(1, self.height);
         let part = |point: &[i64]| match point {
-            [x, y] => (*x as f32 / self.width as f32, *y as f32 / self.height as f32),
+            [x, y] => ((x - left) as f32 / width as f32, (y - top) as f32 / height as f32),
             _ => (0.0, 0.0),
         };
-        self.strokes.iter().map(|stroke| stroke.chunks(2).map(part).collect()).collect()
+        let strokes = self.strokes.iter().map(|stroke| stroke.chunks(2).map(part).collect()).collect();
+        (strokes, width as f32 / height as f32)
     }
 
-    /// Width by height.
-    pub fn aspect(&self) -> f32 {
-        self.width as f32 / self.height as f32
+    /// Where what was drawn begins along one axis, and how far it goes, with a margin of the field's twentieth.
+    fn used(&self, axis: usize, side: i64) -> (i64, i64) {
+        let places = || self.strokes.iter().flat_map(|stroke| stroke.iter().skip(axis).step_by(2));
+        let margin = (side / 20).max(1);
+        let (least, most) = (places().min().copied().unwrap_or(0), places().max().copied().unwrap_or(side));
+        (least - margin, most - least + 2 * margin)
     }
 }
 
@@ -111,9 +118,11 @@ mod tests {
     }
 
     #[test]
-    fn strokes_become_parts_of_their_field() {
-        let drawn = Signature { width: 200, height: 100, strokes: vec![vec![0, 0, 100, 100]] };
-        assert_eq!(drawn.parts(), [[(0.0, 0.0), (0.5, 1.0)]]);
-        assert!((drawn.aspect() - 2.0).abs() < f32::EPSILON);
+    fn strokes_become_parts_of_what_they_use() {
+        // Used are 80 by 40 points, with margins of 10 and 5.
+        let small = Signature { width: 200, height: 100, strokes: vec![vec![50, 20, 130, 60], vec![90, 40]] };
+        let (strokes, aspect) = small.drawn();
+        assert_eq!(strokes, [vec![(0.1, 0.1), (0.9, 0.9)], vec![(0.5, 0.5)]]);
+        assert!((aspect - 2.0).abs() < f32::EPSILON);
     }
 }

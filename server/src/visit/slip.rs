@@ -319,7 +319,10 @@ impl Slip<'_> {
             lines.push(self.word("visit.source.paper"));
         }
         match drawn(event) {
-            Some(drawn) => Part::Drawing { strokes: drawn.parts(), aspect: drawn.aspect(), lines },
+            Some(drawn) => {
+                let (strokes, aspect) = drawn.drawn();
+                Part::Drawing { strokes, aspect, lines }
+            }
             None => Part::Words(lines.join("\n")),
         }
     }

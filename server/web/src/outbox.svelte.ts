@@ -54,10 +54,12 @@ class Outbox {
     void this.sync();
   }
   /** Keeps a photo; it is on the phone when this returns, and is sent after the steps, which are small and are waited for. */
-  async keepPhoto(visit: string, bytes: ArrayBuffer) {
-    await kept.keepPhoto({ id: fresh(), visit, bytes, device_at: deviceNow(), skew_before_ms: this.#skew });
+  async keepPhoto(visit: string, bytes: ArrayBuffer): Promise<string> {
+    const id = fresh();
+    await kept.keepPhoto({ id, visit, bytes, device_at: deviceNow(), skew_before_ms: this.#skew });
     this.photos = await kept.photos();
     void this.sync();
+    return id;
   }
   async photoAgain({ refused: _, ...one }: WaitingPhoto) {
     await kept.keepPhoto(one);
@@ -123,20 +125,25 @@ class Outbox {
   /** Whether any was taken. */
   async #sendPhotos(): Promise<boolean> {
     let taken = false;
-    for (const { id, visit, bytes, device_at, skew_before_ms, refused } of await kept.photos()) {
-      if (refused) continue;
-      try {
-        await visitsApi.photo(visit, id, bytes, { device_at, device_now: deviceNow(), skew_before_ms });
-        await kept.dropPhoto(id);
-        taken = true;
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        await kept.keepPhoto({ id, visit, bytes, device_at, skew_before_ms, refused: { code: error.code, message: error.message, hint: error.hint } });
-      }
-      this.photos = await kept.photos();
+    for (const one of await kept.photos()) {
+      taken = (await this.#sendPhoto(one)) || taken;
       // A step that was taken meanwhile does not wait for all of them.
       await this.#send();
     }
+    return taken;
+  }
+  async #sendPhoto({ id, visit, bytes, device_at, skew_before_ms, refused }: WaitingPhoto): Promise<boolean> {
+    if (refused) return false;
+    let taken = true;
+    try {
+      await visitsApi.photo(visit, id, bytes, { device_at, device_now: deviceNow(), skew_before_ms });
+      await kept.dropPhoto(id);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      await kept.keepPhoto({ id, visit, bytes, device_at, skew_before_ms, refused: { code: error.code, message: error.message, hint: error.hint } });
+      taken = false;
+    }
+    this.photos = await kept.photos();
     return taken;
   }
   async #send() {
@@ -146,6 +153,8 @@ class Outbox {
       if (one.refused) stuck.add(one.visit);
       if (stuck.has(one.visit)) continue;
       try {
+        // What proves a step goes before it.
+        for (const photo of await kept.photos()) if (one.body.evidence?.some((piece) => piece.kind === 'photo' && piece.code === photo.id)) await this.#sendPhoto(photo);
         await visitsApi.step(one.visit, one.id, { ...one.body, device_now: deviceNow() });
         await kept.drop(one.place!);
       } catch (error) {

@@ -55,5 +55,15 @@ export const visitMark = (state: VisitState) => (['done', 'signed', 'called_back
 export const isProof = (level: string) => !['', 'claimed', 'stated'].includes(level);
 /** The strokes as a path of an SVG; a dot is a line of no length. */
 export const path = (drawn: Signature) => drawn.strokes.map((stroke) => `M${stroke[0]} ${stroke[1]}${stroke.length > 2 ? `L${stroke.slice(2).join(' ')}` : 'h0'}`).join('');
+/** What was used of the field, with a margin, as the view of an SVG: a small signature is shown as large as any. */
+export function used({ width, height, strokes }: Signature): string {
+  const side = (axis: number, all: number) => {
+    const places = strokes.flatMap((stroke) => stroke.filter((_, i) => i % 2 === axis)), margin = all / 20;
+    const [least, most] = [Math.min(...places), Math.max(...places)];
+    return [least - margin, most - least + 2 * margin] as const;
+  };
+  const [left, wide] = side(0, width), [top, high] = side(1, height);
+  return [left, top, wide, high].join(' ');
+}
 /** A new id: visits and steps are named by whoever makes them. */
 export const fresh = () => crypto.randomUUID();

@@ -18,6 +18,7 @@ stories![
     without_a_font_the_slip_says_what_to_install,
     a_drawn_signature_is_looked_at_kept_and_never_overwritten,
     photos_are_sent_until_they_are_taken_and_stand_on_the_slip,
+    a_photo_proves_an_arrival_where_the_contract_says_so,
 ];
 
 const VISIT: &str = "/api/v1/visits/5f0e0000-0000-4000-8000-000000000001";
@@ -28,14 +29,20 @@ async fn take(by: &Client, step: u64, body: &serde_json::Value) -> serde_json::V
 
 /// A camera is down, `wang.min` is asked to go, under a contract whose arrival is proved.
 async fn sent(engine: Engine) -> (World, Client) {
+    sent_under(engine, "gateway_code").await
+}
+
+async fn sent_under(engine: Engine, evidence: &str) -> (World, Client) {
     let mut w = World::usual(engine).await;
     let wang = w.person("wang.min", "technician", None).await;
-    let contract = "[contract]\nid = \"HT-7\"\nname = \"港区运维\"\nkind = \"annual\"\nzone = \"Asia/Shanghai\"\n\
+    let contract = format!(
+        "[contract]\nid = \"HT-7\"\nname = \"港区运维\"\nkind = \"annual\"\nzone = \"Asia/Shanghai\"\n\
          [[clock]]\nname = \"arrive\"\ntitle = \"到场 1 小时\"\nstart = \"reported\"\nstop = \"arrived\"\ntarget = \"1h\"\n\
-         evidence = [\"gateway_code\"]\n\
-         [[clock]]\nname = \"answer\"\ntitle = \"接单 5 分钟\"\nstart = \"reported\"\nstop = \"first_human_reply\"\ntarget = \"5m\"\n";
+         evidence = [\"{evidence}\"]\n\
+         [[clock]]\nname = \"answer\"\ntitle = \"接单 5 分钟\"\nstart = \"reported\"\nstop = \"first_human_reply\"\ntarget = \"5m\"\n"
+    );
     let customers = items(&w.admin.get("/api/v1/customers").await.ok());
-    promise(&w.app, &text(&customers[0], "/id"), &w.site_id("North Gate"), contract, w.now()).await;
+    promise(&w.app, &text(&customers[0], "/id"), &w.site_id("North Gate"), &contract, w.now()).await;
     let li = w.as_person("li.wei").await;
     let new = json!({ "site_id": w.site_id("North Gate"), "title": "道闸杆弯了", "severity": "major" });
     assert_eq!(li.post("/api/v1/tickets", &new).await.ok()["number"], 1001);
@@ -316,4 +323,39 @@ async fn photos_are_sent_until_they_are_taken_and_stand_on_the_slip(engine: Engi
     let late = wang.put_file(&path(29), "image/jpeg", &jpeg(32, 32, 7)).await;
     assert_eq!(late.code(), "not_possible", "{}", late.text);
     w.forward_minutes(3).await;
+}
+
+async fn a_photo_proves_an_arrival_where_the_contract_says_so(engine: Engine) {
+    let (mut w, wang) = sent_under(engine, "photo").await;
+    let clock = async |w: &World| {
+        let clocks = w.admin.get("/api/v1/tickets/1001/clocks").await.ok()["clocks"].clone();
+        text(clocks.as_array().unwrap().iter().find(|clock| clock["name"] == "arrive").unwrap(), "/state")
+    };
+    take(&wang, 11, &json!({ "kind": "accepted" })).await;
+    let (mine, others) = ("5f0e0000-0000-4000-9000-000000000001", "5f0e0000-0000-4000-9000-000000000002");
+    let li = w.as_person("li.wei").await;
+    wang.put_file(&format!("{VISIT}/photos/{mine}"), "image/jpeg", &jpeg(64, 64, 9)).await.ok();
+    li.put_file(&format!("{VISIT}/photos/{others}"), "image/jpeg", &jpeg(64, 64, 8)).await.ok();
+    let shown = |photo: &str| json!({ "kind": "arrived", "evidence": [{ "kind": "photo", "code": photo }] });
+    // Another's photo proves nothing for him, and one of an hour ago nothing at all.
+    let told = take(&wang, 12, &shown(others)).await;
+    assert_eq!(
+        text(told["events"].as_array().unwrap().last().unwrap(), "/body/evidence/0/doubt"),
+        "no_photo"
+    );
+    assert_eq!((text(&told, "/level"), clock(&w).await), ("claimed".into(), "running".into()));
+    w.forward_minutes(24).await;
+    w.pager.expect("wang.min", &["#1001", "到场 1 小时", "50 %"]);
+    w.forward_minutes(7).await;
+    let old = take(&wang, 13, &shown(mine)).await;
+    assert_eq!(
+        text(old["events"].as_array().unwrap().last().unwrap(), "/body/evidence/0/doubt"),
+        "other_time"
+    );
+    assert_eq!(clock(&w).await, "running");
+    let fresh = "5f0e0000-0000-4000-9000-000000000003";
+    wang.put_file(&format!("{VISIT}/photos/{fresh}"), "image/jpeg", &jpeg(64, 64, 7)).await.ok();
+    let there = take(&wang, 14, &shown(fresh)).await;
+    assert_eq!((text(&there, "/level"), clock(&w).await), ("photo".into(), "met".into()));
+    w.forward_minutes(5).await;
 }

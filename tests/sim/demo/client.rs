@@ -73,6 +73,35 @@ impl Client {
         }
     }
 
+    /// Reads the file at `path`; `None` where the server says with `code` that it cannot make it.
+    pub async fn file(&self, path: &str, code: &str) -> Result<Option<Vec<u8>>> {
+        let answer =
+            self.http.get(format!("{}/api/v1{path}", self.base)).header(COOKIE, &self.cookie).send().await?;
+        let status = answer.status();
+        let bytes = answer.bytes().await?;
+        if status.is_success() {
+            return Ok(Some(bytes.to_vec()));
+        }
+        let told: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        if told["error"]["code"] == code {
+            return Ok(None);
+        }
+        bail!("GET {path} was answered {status}: {told}")
+    }
+
+    /// Puts a JPEG to `path`.
+    pub async fn put_photo(&self, path: &str, jpeg: Vec<u8>) -> Result<Value> {
+        let request = self.http.put(format!("{}/api/v1{path}", self.base)).header(COOKIE, &self.cookie);
+        let request = request.header("x-csrf-token", &self.csrf).header("content-type", "image/jpeg");
+        let answer = request.body(jpeg).send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        if !status.is_success() {
+            bail!("PUT {path} was answered {status}: {text}");
+        }
+        Ok(serde_json::from_str(&text)?)
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let url = format!("{}/api/v1{path}", self.base);
         let mut request = self.http.request(method.clone(), &url).header(COOKIE, &self.cookie);

@@ -132,13 +132,47 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
     })
     .await?;
     say(began, &format!("ticket {number} is closed"));
+    let written = json!({ "symptom": "no picture", "cause": "摄像机电源插头松动", "solution": "插紧并固定插头，图像恢复" });
+    step(api, &visit, &json!({ "kind": "written", "fields": written })).await?;
+    let photo = format!("{visit}/photos/{}", uuid::Uuid::new_v4());
+    api.put_photo(&photo, picture()?).await?;
     step(api, &visit, &json!({ "kind": "done" })).await?;
-    let signed = step(api, &visit, &json!({ "kind": "signed", "who": "Ms Zhou" })).await?;
-    say(began, &format!("the visit is {}", text(&signed, "state")));
+    let signature = json!({ "width": 1000, "height": 400, "strokes": scrawl() });
+    let signed = json!({ "kind": "signed", "who": "Ms Zhou", "satisfied": 5, "signature": signature });
+    let signed = step(api, &visit, &signed).await?;
+    say(began, &format!("the visit is {}, with a photo and a signature", text(&signed, "state")));
+    say(began, &slip(api, &visit, &format!("{number}-{}", signed["number"])).await?);
     for event in closed["events"].as_array().into_iter().flatten() {
         println!("             its log: {:>2} {}", event["seq"].to_string(), text(event, "kind"));
     }
     Ok(())
+}
+
+/// Writes the visit's slip into a file that stays; what to tell of it.
+async fn slip(api: &Client, visit: &str, number: &str) -> Result<String> {
+    let Some(pdf) = api.file(&format!("{visit}/slip.pdf?lang=zh"), "no_font").await? else {
+        return Ok("no slip: there is no font to print it with; install fonts-noto-cjk".to_owned());
+    };
+    if !pdf.starts_with(b"%PDF-") {
+        bail!("the slip is no PDF");
+    }
+    let path = std::env::temp_dir().join(format!("sitewarden-slip-{number}.pdf"));
+    std::fs::write(&path, pdf).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(format!("the slip is written: {}", path.display()))
+}
+
+/// What a phone's camera might see.
+fn picture() -> Result<Vec<u8>> {
+    let mut file = std::io::Cursor::new(Vec::new());
+    let sight = |x: u32, y: u32| image::Rgb([(x / 4) as u8, (y / 3) as u8, 120]);
+    image::RgbImage::from_fn(800, 600, sight).write_to(&mut file, image::ImageFormat::Jpeg)?;
+    Ok(file.into_inner())
+}
+
+/// What a finger might draw.
+fn scrawl() -> Value {
+    let points: Vec<i64> = (0..60_i64).flat_map(|n| [150 + n * 11, 200 + (n * n * 7 % 180) - 90]).collect();
+    json!([points, [860, 320]])
 }
 
 /// Takes a step of a visit; the visit.

@@ -15,7 +15,7 @@ use crate::user::{Act, Scope, Viewer, allows};
 use crate::visit::arrival::{self, Doubt, Fenced, Kind, Position, TRIES_MAX};
 use crate::visit::moment::Moment;
 use crate::visit::store::Row;
-use crate::visit::store::proof as store;
+use crate::visit::store::{photo, proof as store};
 
 /// What the pieces of one arrival come to.
 #[derive(Debug)]
@@ -134,6 +134,10 @@ pub(super) async fn look(
                 let Fenced { distance_m, doubt } = arrival::fence(place, position(piece)?);
                 told["distance_m"] = distance_m.map(|metres| metres.round() as i64).into();
                 doubt
+            }
+            Kind::Photo => {
+                let taken_at = photo::taken_at(conn, &visit.id, &code, viewer.account.as_str()).await?;
+                arrival::photo(taken_at, proved.moment.at)
             }
             Kind::Call => (!is_others).then_some(Doubt::OwnWord),
         };

@@ -86,9 +86,9 @@ pub struct VisitSignature {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VisitEvidence {
-    /// `gateway_code`, `qr`, `nfc`, `customer`, `geofence` or `call`.
+    /// `gateway_code`, `qr`, `nfc`, `customer`, `geofence`, `photo` or `call`.
     pub kind: String,
-    /// The digits that the gateway shows, or what the tag says.
+    /// The digits that the gateway shows, what the tag says, or the id of the photo, which has been sent before.
     pub code: Option<String>,
     /// Who confirms it, for `customer`.
     pub by: Option<String>,

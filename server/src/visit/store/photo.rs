@@ -43,16 +43,15 @@ pub async fn find(
     .await
 }
 
-/// Whether a visit has a photo of that id, taken by this person.
-pub async fn is_there(conn: &mut Conn, visit: &str, id: &str, account: &str) -> sqlx::Result<bool> {
-    let one: Option<i64> = sqlx::query_scalar(
-        "SELECT e.seq FROM visit_photo p JOIN visit_event e ON e.id = p.id \
+/// When the photo of that id was taken, Unix ms, if this person has sent it for this visit.
+pub async fn taken_at(conn: &mut Conn, visit: &str, id: &str, account: &str) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar(
+        "SELECT e.occurred_at FROM visit_photo p JOIN visit_event e ON e.id = p.id \
          WHERE p.visit_id = $1 AND p.id = $2 AND e.actor_id = $3",
     )
     .bind(visit)
     .bind(id)
     .bind(account)
     .fetch_optional(conn)
-    .await?;
-    Ok(one.is_some())
+    .await
 }
