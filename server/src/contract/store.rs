@@ -302,8 +302,34 @@ pub struct Governing {
     pub versions: Vec<(VersionRow, Arc<Contract>)>,
 }
 
-/// The version that governs a device of a site at an instant: of the contracts in service then whose scope it lies
-/// in, the one that names the device, else its class, else the one entered last.
+/// A contract that covers a site and is, or was, in service. Times are Unix ms.
+#[derive(Clone, Debug)]
+pub struct Covering {
+    contract_id: String,
+    zone: String,
+    service_at: i64,
+    ended_at: Option<i64>,
+    versions: Vec<VersionRow>,
+}
+
+/// The contracts that cover a site, the ones in service first that were so first.
+pub async fn list_covering(conn: &mut Conn, site: &str) -> sqlx::Result<Vec<Covering>> {
+    let known: Vec<(String, String, i64, Option<i64>)> = sqlx::query_as(
+        "SELECT c.id, s.zone, c.service_at, c.ended_at FROM contract_site s JOIN contract c ON c.id = s.contract_id \
+         WHERE s.site_id = $1 AND c.service_at IS NOT NULL ORDER BY c.service_at, c.id",
+    )
+    .bind(site)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut covering = Vec::with_capacity(known.len());
+    for (contract_id, zone, service_at, ended_at) in known {
+        let versions = list_versions(conn, &contract_id).await?;
+        covering.push(Covering { contract_id, zone, service_at, ended_at, versions });
+    }
+    Ok(covering)
+}
+
+/// The version that governs a device of a site at an instant.
 pub async fn version_at(
     conn: &mut Conn,
     shelf: &mut Shelf,
@@ -311,23 +337,21 @@ pub async fn version_at(
     subject: &Subject,
     at: Timestamp,
 ) -> sqlx::Result<Option<Governing>> {
-    let known: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT c.id, s.zone, c.service_at FROM contract_site s JOIN contract c ON c.id = s.contract_id \
-         WHERE s.site_id = $1 AND c.service_at IS NOT NULL AND (c.ended_at IS NULL OR c.ended_at > $2) \
-         ORDER BY c.service_at, c.id",
-    )
-    .bind(site)
-    .bind(at.as_millisecond())
-    .fetch_all(&mut *conn)
-    .await?;
+    Ok(govern(&list_covering(conn, site).await?, shelf, subject, at))
+}
+
+/// What governs a device at an instant: of the contracts in service then whose scope it lies in, the one that names the
+/// device, else its class, else the one entered last.
+pub fn govern(
+    covering: &[Covering],
+    shelf: &mut Shelf,
+    subject: &Subject,
+    at: Timestamp,
+) -> Option<Governing> {
     let mut best: Option<(u8, Governing)> = None;
-    for (contract_id, zone, service_at) in known {
-        let mut versions = Vec::new();
-        for row in list_versions(conn, &contract_id).await? {
-            if let Some(contract) = shelf.read(&row) {
-                versions.push((row, contract));
-            }
-        }
+    for one in covering.iter().filter(|one| one.ended_at.is_none_or(|end| end > at.as_millisecond())) {
+        let readable = one.versions.iter().filter_map(|row| Some((row.clone(), shelf.read(row)?)));
+        let versions: Vec<(VersionRow, Arc<Contract>)> = readable.collect();
         let Some(index) = versions.iter().rposition(|version| version.0.valid_from <= at.as_millisecond())
         else {
             continue;
@@ -335,11 +359,12 @@ pub async fn version_at(
         let (row, contract) = &versions[index];
         let Some(weight) = weight(contract, subject) else { continue };
         if best.as_ref().is_none_or(|before| weight >= before.0) {
-            let entered_at = crate::clock::from_ms(row.created_at.max(service_at));
+            let entered_at = crate::clock::from_ms(row.created_at.max(one.service_at));
+            let (contract_id, zone) = (one.contract_id.clone(), one.zone.clone());
             best = Some((weight, Governing { contract_id, zone, entered_at, index, versions }));
         }
     }
-    Ok(best.map(|best| best.1))
+    best.map(|best| best.1)
 }
 
 /// How exactly a contract's scope names a device; `None` where it does not cover it.

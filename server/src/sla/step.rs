@@ -370,17 +370,15 @@ pub async fn rebuild(db: &Db, now: Timestamp) -> anyhow::Result<(u64, u64)> {
     tx.commit().await?;
     let (mut after, mut tickets, mut clocks) = (String::new(), 0, 0);
     loop {
-        let mut tx = db.write().await?;
+        let mut tx = db.write_in_turn().await?;
         let part = store::list_after(&mut tx, &after, TOGETHER).await?;
-        for ticket in &part {
-            // A mark stays: what is to be told of the ticket is told by whoever takes it.
-            store::lock_only(&mut tx, ticket).await?;
-            let case = store::find_case(&mut tx, &mut library, ticket).await?;
-            let rows = case.as_ref().map(|case| store::rows(case, now)).unwrap_or_default();
-            store::replace(&mut tx, ticket, &rows).await?;
-            clocks += rows.len() as u64;
-            tickets += 1;
-        }
+        // A mark stays: what is to be told of a ticket is told by whoever takes it.
+        store::many::lock_only(&mut tx, &part).await?;
+        let cases = store::many::list_cases(&mut tx, &mut library, &part).await?;
+        let rows: Vec<store::Row> = cases.iter().flat_map(|case| store::rows(case, now)).collect();
+        store::many::replace(&mut tx, &part, &rows).await?;
+        clocks += rows.len() as u64;
+        tickets += part.len() as u64;
         tx.commit().await?;
         let Some(last) = part.last() else { return Ok((tickets, clocks)) };
         after.clone_from(last);

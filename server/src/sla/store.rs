@@ -14,12 +14,13 @@ use super::event::{Event, What, effective};
 use super::record::{self, Heading, Line};
 use super::{Clock, State, Undecided, Version, project};
 use crate::clock::from_ms;
-use crate::contract::store::{Governing, Shelf, Subject, version_at};
+use crate::contract::store::{Covering, Governing, Shelf, Subject, govern, list_covering};
 use crate::contract::{Calendars, Contract};
 use crate::db::Conn;
 use crate::ticket;
 
 pub mod board;
+pub mod many;
 pub mod notice;
 pub mod travel;
 
@@ -157,25 +158,41 @@ impl Case {
     }
 }
 
+const HEADS: &str = "SELECT t.id, t.number, t.site_id, s.zone, t.origin, t.state, COALESCE(d.class, '') AS class, \
+     COALESCE(d.name, '') AS device, COALESCE(d.serial, '') AS serial \
+     FROM ticket t JOIN site s ON s.id = t.site_id LEFT JOIN device d ON d.id = t.device_id";
+
 /// One ticket's heads; `None` when there is no such ticket.
 pub async fn find_heads(conn: &mut Conn, ticket: &str) -> sqlx::Result<Option<Heads>> {
-    sqlx::query_as(
-        "SELECT t.id, t.number, t.site_id, s.zone, t.origin, t.state, COALESCE(d.class, '') AS class, \
-         COALESCE(d.name, '') AS device, COALESCE(d.serial, '') AS serial \
-         FROM ticket t JOIN site s ON s.id = t.site_id LEFT JOIN device d ON d.id = t.device_id WHERE t.id = $1",
-    )
-    .bind(ticket)
-    .fetch_optional(conn)
-    .await
+    sqlx::query_as(sqlx::AssertSqlSafe(format!("{HEADS} WHERE t.id = $1")))
+        .bind(ticket)
+        .fetch_optional(conn)
+        .await
 }
 
 /// A ticket with its contract; `None` where none governs it. Trouble of our own gateways is nobody's claim.
 pub async fn find_case(conn: &mut Conn, library: &mut Library, ticket: &str) -> sqlx::Result<Option<Case>> {
-    let Some(heads) = find_heads(conn, ticket).await? else { return Ok(None) };
-    if heads.origin == "machine" && heads.device.is_empty() {
-        return Ok(None);
+    let Some(heads) = find_heads(conn, ticket).await?.filter(Heads::may_be_promised) else { return Ok(None) };
+    let lines = ticket::store::fact::list(conn, ticket).await?;
+    let covering = list_covering(conn, &heads.site_id).await?;
+    case(conn, library, heads, lines, &covering).await
+}
+
+impl Heads {
+    fn may_be_promised(&self) -> bool {
+        self.origin != "machine" || !self.device.is_empty()
     }
-    let lines: Vec<Line> = ticket::store::fact::list(conn, ticket).await?.into_iter().map(line).collect();
+}
+
+/// What governs a ticket, and its events.
+async fn case(
+    conn: &mut Conn,
+    library: &mut Library,
+    heads: Heads,
+    lines: Vec<ticket::store::fact::Row>,
+    covering: &[Covering],
+) -> sqlx::Result<Option<Case>> {
+    let lines: Vec<Line> = lines.into_iter().map(line).collect();
     let Some(reported_at) =
         lines.iter().filter(|line| line.kind == "opened").map(|line| line.recorded_at).min()
     else {
@@ -183,7 +200,7 @@ pub async fn find_case(conn: &mut Conn, library: &mut Library, ticket: &str) -> 
     };
     let numbers = [&heads.device, &heads.serial].into_iter().filter(|one| !one.is_empty()).cloned().collect();
     let subject = Subject { class: heads.class.clone(), numbers };
-    let found = version_at(conn, &mut library.shelf, &heads.site_id, &subject, reported_at).await?;
+    let found = govern(covering, &mut library.shelf, &subject, reported_at);
     let Some(governing) = found else { return Ok(None) };
     let mut calendars = Vec::with_capacity(governing.versions.len());
     for (row, contract) in &governing.versions {
@@ -337,44 +354,42 @@ pub async fn replace(conn: &mut Conn, ticket: &str, rows: &[Row]) -> sqlx::Resul
     if !before.is_empty() {
         sqlx::query("DELETE FROM clock WHERE ticket_id = $1").bind(ticket).execute(&mut *conn).await?;
     }
-    for row in rows {
-        insert(conn, row).await?;
-    }
+    many::insert(conn, rows).await?;
     Ok(true)
 }
 
-async fn insert(conn: &mut Conn, row: &Row) -> sqlx::Result<()> {
-    sqlx::query(sqlx::AssertSqlSafe(format!(
-        "INSERT INTO clock ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-         $17, $18, $19, $20, $21, $22, $23, $24)"
-    )))
-    .bind(&row.ticket_id)
-    .bind(&row.name)
-    .bind(row.run)
-    .bind(&row.site_id)
-    .bind(&row.contract_id)
-    .bind(row.version)
-    .bind(&row.title)
-    .bind(&row.state)
-    .bind(&row.reason)
-    .bind(&row.approver)
-    .bind(row.supplier)
-    .bind(row.repeat)
-    .bind(row.counts)
-    .bind(row.started_at)
-    .bind(row.stopped_at)
-    .bind(row.due_at)
-    .bind(row.breached_at)
-    .bind(row.provisional)
-    .bind(row.budget_s)
-    .bind(row.used_s)
-    .bind(row.paused_s)
-    .bind(row.share)
-    .bind(row.next_at)
-    .bind(row.counted_at)
-    .execute(conn)
-    .await?;
-    Ok(())
+/// A statement that is written for one kind of database or the other.
+type Statement<'q> = sqlx::query::Query<'q, sqlx::Any, sqlx::any::AnyArguments>;
+
+impl Row {
+    /// Binds the columns in their order.
+    fn bind_to<'q>(&'q self, query: Statement<'q>) -> Statement<'q> {
+        query
+            .bind(&self.ticket_id)
+            .bind(&self.name)
+            .bind(self.run)
+            .bind(&self.site_id)
+            .bind(&self.contract_id)
+            .bind(self.version)
+            .bind(&self.title)
+            .bind(&self.state)
+            .bind(&self.reason)
+            .bind(&self.approver)
+            .bind(self.supplier)
+            .bind(self.repeat)
+            .bind(self.counts)
+            .bind(self.started_at)
+            .bind(self.stopped_at)
+            .bind(self.due_at)
+            .bind(self.breached_at)
+            .bind(self.provisional)
+            .bind(self.budget_s)
+            .bind(self.used_s)
+            .bind(self.paused_s)
+            .bind(self.share)
+            .bind(self.next_at)
+            .bind(self.counted_at)
+    }
 }
 
 /// Throws every row away; how many there were.

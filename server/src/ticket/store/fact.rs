@@ -1,10 +1,12 @@
 //! What people say of the work on a ticket: when it happened, when we heard of it, what the device's clock showed,
 //! and which line it stands instead of. A line is never changed.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::db::Conn;
+use crate::db::{Conn, pieces, places};
 use crate::ticket::{Actor, MOVING};
 
 /// A fact to be written down.
@@ -63,6 +65,41 @@ pub async fn list(conn: &mut Conn, ticket: &str) -> sqlx::Result<Vec<Row>> {
     .bind(ticket)
     .fetch_all(conn)
     .await
+}
+
+/// The lines of these tickets, by ticket, as [`list`] gives them; `None` where there are so many that one ticket after
+/// the other has to be asked.
+pub async fn list_many(
+    conn: &mut Conn,
+    tickets: &[String],
+) -> sqlx::Result<Option<BTreeMap<String, Vec<Row>>>> {
+    #[derive(sqlx::FromRow)]
+    struct Of {
+        ticket_id: String,
+        #[sqlx(flatten)]
+        row: Row,
+    }
+    let kinds = MOVING.map(|kind| format!("'{kind}'")).join(", ");
+    let mut found: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    for piece in pieces(tickets) {
+        let text = format!(
+            "SELECT ticket_id, seq, kind, occurred_at, recorded_at, device_at, skew_ms, actor, source, body, supersedes \
+             FROM ticket_event WHERE ticket_id IN {} AND kind IN ({kinds}) ORDER BY ticket_id, seq LIMIT 5001",
+            places(1, piece.len())
+        );
+        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
+        for id in piece {
+            query = query.bind(id.as_str());
+        }
+        let rows: Vec<Of> = query.fetch_all(&mut *conn).await?;
+        if rows.len() > 5000 {
+            return Ok(None);
+        }
+        for Of { ticket_id, row } in rows {
+            found.entry(ticket_id).or_default().push(row);
+        }
+    }
+    Ok(Some(found))
 }
 
 /// The kind of a line and what it says, where there is such a line.
