@@ -17,7 +17,7 @@ use sitewarden_server::broker::read_packets;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("packet", packet),
     ("envelope", envelope),
     ("block", block),
@@ -29,6 +29,7 @@ pub const TARGETS: [Target; 11] = [
     ("sdp", sdp),
     ("rtp", rtp),
     ("picture", picture),
+    ("photo", photo),
 ];
 
 /// MQTT packets, as the door reads them from the wire, whole and in two pieces.
@@ -44,6 +45,13 @@ fn packet(bytes: &[u8]) {
         in_parts = (in_parts.0 + more.0, more.1);
     }
     assert_eq!(read, in_parts, "how bytes are cut must make no difference");
+}
+
+/// A photo of a phone.
+fn photo(bytes: &[u8]) {
+    if let Ok(photo) = sitewarden_server::visit::photo::look(bytes) {
+        assert!(photo.width <= 1600 && photo.height <= 1600 && photo.small.starts_with(&[0xff, 0xd8]));
+    }
 }
 
 /// Every message of the wire.

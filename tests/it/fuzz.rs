@@ -117,4 +117,17 @@ macro_rules! fuzz {
     };
 }
 
-fuzz![packet, envelope, block, agent_config, device_list, server_config, challenge, rtsp, sdp, rtp, picture];
+fuzz![
+    packet,
+    envelope,
+    block,
+    agent_config,
+    device_list,
+    server_config,
+    challenge,
+    rtsp,
+    sdp,
+    rtp,
+    picture,
+    photo
+];

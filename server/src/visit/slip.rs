@@ -11,6 +11,7 @@ use super::api::shape::{Visit, VisitEvent, VisitSignature, VisitStory};
 use super::signature::Signature;
 use super::{FIELDS, State};
 use crate::clock::from_ms;
+use crate::deal::{Deal, Line};
 use crate::paper::{Fact, Paper, Part, Picture};
 use crate::sla::api::shape::TicketClocks;
 use crate::text::text;
@@ -29,6 +30,8 @@ pub struct Slip<'a> {
     pub clocks: &'a TicketClocks,
     /// The number of the contract, where one governs.
     pub contract: Option<&'a str>,
+    /// What was settled with the customer over its ticket.
+    pub deal: &'a Deal,
     /// The photos by the ids of their events.
     pub photos: Vec<(String, Vec<u8>)>,
     /// When it is printed.
@@ -78,9 +81,11 @@ impl Slip<'_> {
         let over = ["signed", "called_back", "filed"].contains(&visit.state.as_str());
         let remark = if over { String::new() } else { self.say("paper.draft", &[("state", &self.stands())]) };
         let mut parts = vec![Part::Heading(self.word("paper.part.order")), Part::Facts(self.order())];
-        let work = self.work();
-        if !work.is_empty() {
-            parts.extend([Part::Heading(self.word("paper.part.work")), Part::Facts(work)]);
+        let (work, replaced) = (self.work(), self.replaced());
+        if !work.is_empty() || replaced.is_some() {
+            parts.push(Part::Heading(self.word("paper.part.work")));
+            parts.push(Part::Facts(work));
+            parts.extend(replaced);
         }
         parts.extend([Part::Heading(self.word("paper.part.course")), self.course()]);
         parts.extend(self.kept());
@@ -162,6 +167,12 @@ impl Slip<'_> {
             facts.push(self.fact("paper.arrived", self.at(at), false));
             facts.push(self.fact("paper.proof", self.of("evidence", &visit.level), false));
         }
+        if let Some(coverage) = &self.deal.coverage {
+            facts.push(self.fact("deal.outcome", self.of("deal.outcome", &coverage.outcome), false));
+        }
+        if let Some(owed) = self.deal.owed() {
+            facts.push(self.fact("paper.owed", format!("¥ {owed}"), false));
+        }
         facts.retain(|fact| !fact.text.is_empty());
         facts
     }
@@ -189,6 +200,21 @@ impl Slip<'_> {
             .filter(|(_, written)| !written.text.is_empty())
             .map(|(field, written)| self.fact(&format!("slip.{field}"), &written.text, true))
             .collect()
+    }
+
+    /// The parts that were replaced under this ticket, and who agreed to each.
+    fn replaced(&self) -> Option<Part> {
+        let heads = ["paper.when", "paper.component", "paper.with", "paper.consent", "deal.outcome"]
+            .map(|key| self.word(key));
+        let row = |line: &Line| {
+            let words = |key: &str| line.body[key].as_str().unwrap_or_default().to_owned();
+            let outcome = if line.body["paid"] == true { "chargeable" } else { "free" };
+            let at = self.at(line.at.as_millisecond());
+            vec![at, words("component"), words("with"), words("consent"), self.of("deal.outcome", outcome)]
+        };
+        let rows: Vec<Vec<String>> = self.deal.parts.iter().map(row).collect();
+        let widths = vec![22.0, 24.0, 24.0, 16.0, 14.0];
+        (!rows.is_empty()).then(|| Part::Table { widths, heads: heads.to_vec(), rows })
     }
 
     /// Every step, in its order.

@@ -90,6 +90,9 @@ async fn a_slip_says_what_was_done_in_either_language_and_copies_out_as_text(eng
     let cause = "接头进水，导致供电电压下降；现场测得 52.1 V，更换后恢复到 53.9 V。".repeat(3);
     let fields = json!({ "symptom": "No picture & no power <PoE>", "cause": cause, "solution": solution });
     take(&wang, 16, &json!({ "kind": "written", "seen": 0, "fields": fields })).await;
+    let part =
+        json!({ "what": "replaced", "component": "接头 P-1", "with": "防水接头 P-2", "consent": "周女士" });
+    wang.post("/api/v1/tickets/1001/deal", &part).await.ok();
     w.forward_minutes(10).await;
     take(&wang, 17, &json!({ "kind": "done" })).await;
 
@@ -117,6 +120,7 @@ async fn a_slip_says_what_was_done_in_either_language_and_copies_out_as_text(eng
         "故障现象",
         "Nopicture&nopower<PoE>",
         "签字人：",
+        "2026-11-1903:20接头P-1防水接头P-2周女士客户免费",
         "打印于2026-11-1903:30（Asia/Shanghai）",
     ] {
         assert!(all.contains(words), "{words}\n{}", zh.concat());

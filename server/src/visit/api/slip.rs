@@ -9,6 +9,7 @@ use utoipa::{IntoParams, OpenApi};
 use super::story;
 use crate::app::App;
 use crate::customer;
+use crate::deal;
 use crate::error::ApiError;
 use crate::paper::{FONT_REMEDY, Unprinted};
 use crate::sla::api::shape::TicketClocks;
@@ -59,6 +60,7 @@ pub(super) async fn get(
     let case = find_case(&mut conn, &mut Library::default(), &ticket.id).await?;
     // A customer reads it: what suppliers owe us stays with us.
     let clocks = TicketClocks::new(case.as_ref(), None, Vec::new(), None, true, now);
+    let deal = deal::read(&deal::store::list(&mut conn, &ticket.id).await?);
     let mut files = Vec::new();
     for event in told.events.iter().filter(|event| event.kind == "photo") {
         let file = store::photo::find(&mut conn, &viewer.scope, &told.visit.id, &event.id, false).await?;
@@ -71,6 +73,7 @@ pub(super) async fn get(
         customer: customer.as_ref().map_or("", |row| row.name.as_str()),
         contract: case.as_ref().map(|case| case.contract().id.as_str()),
         clocks: &clocks,
+        deal: &deal,
         photos: files,
         now,
     };
@@ -85,6 +88,8 @@ pub(super) async fn get(
         (header::CONTENT_TYPE, "application/pdf".to_owned()),
         (header::CONTENT_DISPOSITION, name),
         (header::CACHE_CONTROL, "private, no-store".to_owned()),
+        // The page's policy forbids plug-ins, which is what a browser shows a PDF with.
+        (header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'".to_owned()),
     ];
     Ok((headers, pdf).into_response())
 }
