@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Touched};
+use crate::contract::store::Shelf;
 use crate::escalation::step::beat;
 use crate::escalation::step::watch::Watch;
 use crate::ingest::effect;
@@ -25,7 +26,9 @@ use crate::page::channel::Senders;
 use crate::page::channel::heartbeat::Beats;
 use crate::page::store::OnDuty;
 use crate::sla::store::Library;
-use crate::{contract, escalation, gateway, history, incident, maintenance, page, remedy, retention, sla};
+use crate::{
+    contract, escalation, gateway, history, incident, inspection, maintenance, page, remedy, retention, sla,
+};
 
 /// How often the engine looks when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
@@ -38,6 +41,9 @@ const RETENTION_EVERY: SignedDuration = SignedDuration::from_secs(600);
 
 /// How often rotas are looked at for somebody who has come on duty.
 const SHIFT_LOOK_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// How often it is looked whether inspections are to be planned anew.
+const INSPECTIONS_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the engine remembers between two ticks. Everything else is in the database.
 pub struct Engine {
@@ -53,6 +59,10 @@ pub struct Engine {
     watch: Watch,
     /// Contracts that were read.
     library: Library,
+    /// The same for inspections.
+    shelf: Shelf,
+    /// When inspections are looked at next.
+    inspections_due: Option<Timestamp>,
     beats: Beats,
     /// Since when no decision has reached the database.
     pulse: Arc<Pulse>,
@@ -78,6 +88,8 @@ impl Engine {
             shift_look: None,
             watch: Watch::default(),
             library: Library::default(),
+            shelf: Shelf::default(),
+            inspections_due: None,
             beats: Beats::new()?,
             pulse,
         })
@@ -112,6 +124,10 @@ impl Engine {
         guarded("disks", gateway::step::disks(app, now)).await;
         guarded("renewals", contract::step::remind(app, now)).await;
         guarded("count clocks", count(app, &mut self.library, now)).await;
+        if self.inspections_due.is_none_or(|due| now >= due) {
+            self.inspections_due = now.checked_add(INSPECTIONS_EVERY).ok();
+            guarded("inspections", inspection::step::look(app, &mut self.shelf, now)).await;
+        }
         guarded("watch remedies", remedy::step::watch(app, now)).await;
         if guarded("plan pages", plan(app, now)).await {
             self.pulse.begin(now);

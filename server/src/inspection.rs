@@ -10,8 +10,13 @@
 //! Everything here is a function of the contract, the anchors, the calendar and the days on which a site is closed;
 //! looking further ahead adds inspections at the end and changes none.
 
+pub mod api;
 mod day;
+pub mod keep;
+pub mod life;
 mod series;
+pub mod step;
+pub mod store;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -193,6 +198,12 @@ impl<'c> Plan<'c> {
         all
     }
 
+    /// The first open day for an inspection from a day on: within its window, else after it.
+    pub fn day_from(&self, one: &Occurrence, from: Date) -> Date {
+        let series = self.series.iter().find(|series| series.rule.name == one.key.rule);
+        series.map_or(from, |series| self.days[series.days].first(from))
+    }
+
     fn occurrence(&self, at: usize, slot: &Slot) -> Occurrence {
         let series = &self.series[at];
         let choose = |at: usize, slot: &Slot| self.days[self.series[at].days].choose(slot.window, slot.aim);
@@ -338,6 +349,8 @@ fn before(day: Date, length: Length) -> Option<Date> {
     }
 }
 
+#[cfg(test)]
+mod daily;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

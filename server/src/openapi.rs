@@ -48,6 +48,8 @@ fn parts() -> Vec<OpenApi> {
         crate::visit::api::slip::Doc::openapi(),
         crate::visit::api::step::Doc::openapi(),
         crate::visit::api::tag::Doc::openapi(),
+        crate::inspection::api::Doc::openapi(),
+        crate::inspection::api::act::Doc::openapi(),
         crate::deal::api::Doc::openapi(),
         crate::rota::api::document(),
         crate::user::api::skill::Doc::openapi(),

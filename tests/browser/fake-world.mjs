@@ -2,6 +2,7 @@
 import { makeClocks } from './fake-clocks.mjs';
 import { makeDeals } from './fake-deal.mjs';
 import { makeContracts } from './fake-contracts.mjs';
+import { makeInspections } from './fake-inspections.mjs';
 import { makeDuty } from './fake-duty.mjs';
 import { makeVisits } from './fake-visits.mjs';
 
@@ -21,9 +22,9 @@ const FAULTS = [
   fault('gateway_silent', 'critical', 'unknown', 'gateway silent', '网关失联', 'Check the uplink and power of the gateway.', '检查网关的上联网络和供电。'),
 ];
 const ACTS = ['own_account', 'own_contacts', 'see_board', 'see_customers', 'edit_customers', 'see_sites', 'edit_sites', 'see_gateways', 'edit_gateways', 'see_devices', 'edit_devices', 'probe_devices', 'see_remedies', 'edit_remedies', 'press_remedies',
-  'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'ack_tickets', 'record_facts', 'judge_clocks', 'close_tickets', 'assign_tickets', 'see_people', 'edit_people', 'see_duty', 'edit_duty', 'edit_maintenance', 'see_audit', 'see_channels', 'see_deliveries', 'edit_channels', 'see_contracts', 'check_contracts', 'edit_contracts'];
+  'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'ack_tickets', 'record_facts', 'judge_clocks', 'close_tickets', 'assign_tickets', 'see_people', 'edit_people', 'see_duty', 'edit_duty', 'edit_maintenance', 'see_audit', 'see_channels', 'see_deliveries', 'edit_channels', 'see_contracts', 'check_contracts', 'edit_contracts', 'see_inspections', 'agree_inspections', 'plan_inspections'];
 ACTS.push('see_escalation', 'edit_escalation', 'edit_pager', 'see_rota', 'edit_rota', 'swap_shifts', 'log_duty', 'edit_pay', 'see_visits', 'work_visits', 'plan_visits');
-const CUSTOMER_ACTS = ['own_account', 'see_board', 'see_sites', 'see_devices', 'see_remedies', 'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'see_contracts'];
+const CUSTOMER_ACTS = ['own_account', 'see_board', 'see_sites', 'see_devices', 'see_remedies', 'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'see_contracts', 'see_inspections', 'agree_inspections'];
 
 const quiet = (now) => ({ queue_oldest_at: null, newest_at: now - 40_000, late_ms: 1400, replay_left: null, gaps: 0, gaps_day: 0, lost_records: 0, last_gap_at: null, last_gap_reason: null, refused_by_agent: 0, refused_here: 0, clock_wrong_at: null, disk_trouble: null, disk_wrong_at: null });
 
@@ -166,6 +167,7 @@ export function makeWorld(size, { role, mustChange, language }) {
     return { body: ticket, delta: { seq: ++seq, at, tickets: [short(ticket)] } };
   }
   const promised = makeContracts(size, now, me, sites);
+  const inspected = makeInspections(size, now, me, sites, devices);
   const missing = { status: 404, error: 'not_found', message: 'there is no such row', hint: 'it may have been removed' };
 
   function answer(method, path, query, body) {
@@ -178,6 +180,7 @@ export function makeWorld(size, { role, mustChange, language }) {
       case 'customers': return get ? items(size ? [{ id: 'customer-1', name: 'Harbour Authority', note: 'class A, 24 × 7', created_at: now, sites: sites.length }] : []) : { body: { id: 'customer-2', ...body } };
       case 'topology': return items(proposals(get ? query.get('site_id') : 'site-0'));
       case 'sites': if (third === 'remedies') return { body: allowed }; return !get ? { body: { id: 'site-0', ...body } } : id ? one(sites, id) : items(sites);
+      case 'inspections': return inspected.answer(method, id, third, query, body);
       case 'contracts': return promised.answer(method, id, third, fourth, query, body);
       case 'calendars': return promised.calendars(id, query);
       case 'wire': return { body: sums() };
@@ -255,5 +258,5 @@ export function makeWorld(size, { role, mustChange, language }) {
     return { ...device, parents, site_name: site.name, site_name_zh: site.name_zh, zone: site.zone, checks: [{ name: 'icmp', kind: 'icmp' }, { name: 'rtsp', kind: 'tcp' }, { name: 'web', kind: 'http' }],
       chain: [{ kind: 'gateway', id: gateway.id, name: gateway.name, state: gateway.state }, ...(parent ? [{ kind: 'device', id: parent.id, name: parent.name, state: parent.state }] : []), { kind: 'device', id: device.id, name: device.name, state: device.state }] };
   }
-  return { me, board, change, answer, devices, tickets, visits, promised, deals, get seq() { return seq; } };
+  return { me, board, change, answer, devices, tickets, visits, promised, inspected, deals, get seq() { return seq; } };
 }

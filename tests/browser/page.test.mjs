@@ -15,7 +15,7 @@ const LOOKS = [
 // path, what must be there before the page counts as loaded
 const PAGES = [
   ['/', '.inc'], ['/wall', '.inc'], ['/devices/dev-0-9', '.uplot canvas'], ['/tickets', 'tbody tr'], ['/tickets/new', 'form'], ['/tickets/1031', '.ev'], ['/tickets/1032', '.clocks li'], ['/sla', '.cards li'],
-  ['/sites', 'tbody tr'], ['/gateways', '[data-row]'], ['/sites/site-0', 'tbody tr.row'], ['/customers', 'tbody tr'], ['/people', 'form'], ['/channels', 'tbody tr'], ['/contracts', 'tbody tr'], ['/contracts/new', '[data-row]'], ['/contracts/contract-1', '.side li'], ['/contracts/contract-2', '.lacks'], ['/calendar?month=2026-02&calendar=contract-1/work', '.month li:not(.other)'], ['/calendar?month=2027-01&view=year', '.small li'], ['/search?q=cam', '.box li'], ['/password', 'form'], ['/no/such/page', '.empty'],
+  ['/sites', 'tbody tr'], ['/gateways', '[data-row]'], ['/sites/site-0', 'tbody tr.row'], ['/customers', 'tbody tr'], ['/people', 'form'], ['/channels', 'tbody tr'], ['/contracts', 'tbody tr'], ['/contracts/new', '[data-row]'], ['/contracts/contract-1', '.side li'], ['/contracts/contract-2', '.lacks'], ['/inspections', '.month .chip'], ['/inspections?view=list', 'tbody tr'], ['/calendar?month=2026-02&calendar=contract-1/work', '.month li:not(.other)'], ['/calendar?month=2027-01&view=year', '.small li'], ['/search?q=cam', '.box li'], ['/password', 'form'], ['/no/such/page', '.empty'],
   ['/rota', '.days li.now'], ['/rota/log', 'tbody tr'], ['/rota/handover', 'tbody tr'], ['/rota/statement', 'section.panel'], ['/escalation', 'tbody tr'], ['/audit', 'tbody tr'], ['/maintenance', 'tbody tr'],
 ];
 const name = (look) => `${look.width} ${look.theme} ${look.language}`;

@@ -6,9 +6,10 @@ use axum::http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sitewarden_proto::id::{DeviceId, GatewayId};
+use sitewarden_server::contract::store::Shelf;
 use sitewarden_server::router::routes;
 use sitewarden_server::user::Role;
-use sitewarden_server::{device, gateway, incident};
+use sitewarden_server::{device, gateway, incident, inspection};
 use sitewarden_tests::client::Client;
 use sitewarden_tests::database::{ENGINES, Engine};
 use sitewarden_tests::desk::Desk;
@@ -32,6 +33,7 @@ struct Belongings {
     team: String,
     rota: String,
     contract: String,
+    inspection: String,
 }
 
 fn text(value: &Value) -> String {
@@ -42,7 +44,8 @@ fn text(value: &Value) -> String {
 fn text_of(mark: &str) -> String {
     format!(
         "[contract]\nid = \"{mark}-1\"\nname = \"{mark} Contract\"\nkind = \"annual\"\nzone = \"Asia/Shanghai\"\n\
-         [[clock]]\nname = \"arrive\"\ntitle = \"{mark} arrival\"\nstart = \"reported\"\nstop = \"arrived\"\ntarget = \"4h\"\n"
+         [[clock]]\nname = \"arrive\"\ntitle = \"{mark} arrival\"\nstart = \"reported\"\nstop = \"arrived\"\ntarget = \"4h\"\n\
+         [[inspect]]\nname = \"{mark} round\"\nevery = \"1mo\"\n"
     )
 }
 
@@ -52,6 +55,10 @@ async fn furnish(desk: &Desk, admin: &Client, mark: &'static str) -> Belongings 
     let site = json!({ "customer_id": customer, "name": format!("{mark} Site"), "zone": "Asia/Shanghai" });
     let site = text(&post("/api/v1/sites", site).await["id"]);
     promise(&desk.app, &customer, &site, &text_of(mark), desk.app.clock.now()).await;
+    let mut shelf = Shelf::default();
+    inspection::step::look(&desk.app, &mut shelf, desk.app.clock.now()).await.unwrap();
+    let owed = admin.get(&format!("/api/v1/inspections?site_id={site}")).await.ok();
+    let inspection = text(&owed["items"][0]["id"]);
     let gateway = json!({ "site_id": site, "name": format!("{mark} Gateway") });
     let gateway = text(&post("/api/v1/gateways", gateway).await["gateway"]["id"]);
     let device = json!({ "gateway_id": gateway, "name": format!("{mark} Camera"), "class": "camera",
@@ -126,6 +133,7 @@ async fn furnish(desk: &Desk, admin: &Client, mark: &'static str) -> Belongings 
         team,
         rota,
         contract,
+        inspection,
     }
 }
 
@@ -187,6 +195,7 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
     // Bodies that would be obeyed if the row were one's own; elsewhere the guard speaks first.
     let body = if path.ends_with("/note") { json!({ "text": "mine now" }) } else { json!({}) };
     let body = if path.contains("/deal") { deal_body(path) } else { body };
+    let body = if path.contains("/inspections/{id}") { json!({ "day": "2026-03-05" }) } else { body };
     let one = |id: &str| Some(vec![(fill(id), body.clone())]);
     let at_site = json!({ "site_id": of.site, "title": "mine", "severity": "minor" });
     let at_device =
@@ -218,6 +227,13 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
         }
         (_, "visits", true) => one(&of.command),
         ("GET", "visits", false) => narrowed(&[("mine", "true")]),
+        ("PUT", "inspections", false) => {
+            let body = json!({ "contract_id": of.contract, "site_id": of.site, "event": "commissioned", "day": "2026-01-31" });
+            Some(vec![(path.to_owned(), body)])
+        }
+        (_, "inspections", true) => one(&of.inspection),
+        ("GET", "inspections", false) if path.ends_with("inspections") => narrowed(&[("site_id", &of.site)]),
+        ("GET", "inspections", false) => narrowed(&[]),
         (_, "users", true) => one(&of.person),
         (_, "duty", true) => one(&of.duty),
         // What is sent how, and to whom outside: the installation's own, which no customer may look at.
@@ -322,6 +338,7 @@ async fn nobody_sees_anothers_rows(engine: Engine) {
         &bravo.team,
         &bravo.rota,
         &bravo.contract,
+        &bravo.inspection,
     ];
     let before = admin.get(&format!("/api/v1/tickets/{}", bravo.ticket)).await.ok();
 
@@ -372,6 +389,7 @@ async fn nobody_sees_anothers_rows(engine: Engine) {
                     "/difference",
                     "/days",
                     "/deal",
+                    "/closures",
                 ];
                 let quiet = quiet.iter().any(|end| path.ends_with(end));
                 assert!(

@@ -11,6 +11,7 @@ mod deal;
 mod escalation;
 mod flap;
 mod hold;
+mod inspection;
 mod kill;
 mod maintenance;
 mod page;

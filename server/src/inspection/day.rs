@@ -58,11 +58,17 @@ impl Days {
         let within =
             within.or_else(|| earlier.take_while(|day| *day >= window.from).find(|day| self.is_open(*day)));
         let day = within.or_else(|| {
-            let after = std::iter::successors(Some(window.until), |day| day.tomorrow().ok());
-            after.take(AFTER_MAX).find(|day| self.is_open(*day))
+            let day = self.first(window.until);
+            self.is_open(day).then_some(day)
         });
         let day = day.unwrap_or(aim);
         Chosen { day, provisional: self.calendar.known_until().is_some_and(|until| day > until) }
+    }
+
+    /// The first open day from a day on.
+    pub(super) fn first(&self, from: Date) -> Date {
+        let days = std::iter::successors(Some(from), |day| day.tomorrow().ok());
+        days.take(AFTER_MAX).find(|day| self.is_open(*day)).unwrap_or(from)
     }
 
     fn is_open(&self, day: Date) -> bool {

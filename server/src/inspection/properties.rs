@@ -107,6 +107,10 @@ proptest! {
         let (few, gaps) = (plan.gaps(short), plan.gaps(long));
         prop_assert_eq!(&gaps[..few.len()], &few[..]);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     #[test]
     fn every_period_has_its_one_inspection_on_a_day_of_it(

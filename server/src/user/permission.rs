@@ -115,6 +115,12 @@ acts! {
     WorkVisits = "work_visits",
     /// Send others, take any step of any visit, call back, file and cancel.
     PlanVisits = "plan_visits",
+    /// Inspections, what they are counted from, when sites are closed, which devices were looked at.
+    SeeInspections = "see_inspections",
+    /// Agree to the day of an inspection, and move it with the customer's consent.
+    AgreeInspections = "agree_inspections",
+    /// Say what inspections are counted from and when a site is closed; approve that one is not needed.
+    PlanInspections = "plan_inspections",
     /// Give a ticket to somebody.
     AssignTickets = "assign_tickets",
     /// The people of this installation.
@@ -172,6 +178,8 @@ pub fn allows(role: Role, act: Act) -> bool {
         | Act::SeeIncidents
         | Act::SeeTickets
         | Act::SeeContracts
+        | Act::SeeInspections
+        | Act::AgreeInspections
         | Act::OpenTickets
         | Act::NoteTickets => &Role::ALL,
         Act::OwnContacts
@@ -197,6 +205,7 @@ pub fn allows(role: Role, act: Act) -> bool {
         | Act::AssignTickets
         | Act::JudgeClocks
         | Act::PlanVisits
+        | Act::PlanInspections
         | Act::EditDuty
         | Act::EditRota
         | Act::EditEscalation

@@ -146,6 +146,17 @@ pub async fn insert(conn: &mut Conn, new: &New<'_>, now: Timestamp) -> sqlx::Res
     .await
 }
 
+/// Writes for when a visit is planned.
+pub async fn set_planned(conn: &mut Conn, id: &str, at: Option<i64>, now: Timestamp) -> sqlx::Result<()> {
+    sqlx::query("UPDATE visit SET planned_at = $2, changed_at = $3 WHERE id = $1")
+        .bind(id)
+        .bind(at)
+        .bind(now.as_millisecond())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Writes down what a visit's log comes to.
 pub async fn update(conn: &mut Conn, row: &Row, now: Timestamp) -> sqlx::Result<()> {
     sqlx::query(

@@ -106,7 +106,7 @@ export type Incident = {
 export type TicketState = 'open' | 'acked' | 'closed';
 export type Ticket = {
   id: string; number: number; site_id: string; site_name: string; site_name_zh: string; zone: string; device_id: string | null;
-  device_name: string | null; gateway_name: string | null; origin: 'machine' | 'person'; code: string; title: string; severity: Severity;
+  device_name: string | null; gateway_name: string | null; origin: 'machine' | 'person' | 'inspection'; code: string; title: string; severity: Severity;
   effect: Effect | null; state: TicketState; opened_at: number; acked_at: number | null; acked_by: string | null;
   assignee_id: string | null; assignee: string | null; closed_at: number | null; changed_at: number; next_at?: number | null; next_who?: string; held?: HoldReason | ''; held_why?: string; incidents?: Incident[];
   symptoms: number; last_good_at: number | null; first_bad_at: number | null;

@@ -1,0 +1,54 @@
+// Inspections: the shapes of their routes, one function per route, and how a month of them is laid out.
+import { get, post, put, query } from './api';
+import type { List } from './types';
+
+export type InspectionState = 'due' | 'proposed' | 'agreed' | 'moved' | 'merged' | 'done' | 'missed' | 'waived' | 'dropped';
+export type Inspection = {
+  id: string; contract_id: string; contract: string; site_id: string; site_name: string; site_name_zh: string; zone: string; rule: string; n: number; version: number;
+  way: string; kinds: string[]; checklist: string[]; window_from: string; window_to: string; planned: string; day: string; outside: boolean; provisional: boolean;
+  tell_by: string | null; state: InspectionState; merged_id: string | null; ticket_id: string | null; ticket_number: number | null; visit_id: string | null;
+  visit_state: string | null; done_on: string | null; late: boolean; changed_at: number;
+};
+export type InspectionEvent = { seq: number; kind: string; at: number; actor: string; body: Record<string, unknown> };
+export type InspectionStory = Inspection & { carries: { id: string; rule: string; n: number }[]; devices: number; events: InspectionEvent[] };
+export type Coverage = { site_id: string; site_name: string; site_name_zh: string; devices: number; checked: number; unknown: number; done: number; unstated: number };
+export type Gap = { from: string; to: string | null; after: string | null; before: string | null };
+export type InspectionPlan = {
+  contract_id: string; contract: string; site_id: string; site_name: string; site_name_zh: string; anchors: { event: string; day: string; set_by: string; set_at: number }[];
+  waiting: { rule: string; event: string }[]; gaps: Gap[];
+};
+export type Consent = { by?: string; evidence?: string; reason?: string; day?: string };
+
+const id = encodeURIComponent;
+export const inspections = {
+  list: (filter: { from?: string; to?: string; site_id?: string; contract_id?: string }) => get<List<Inspection>>(`/inspections${query(filter)}`),
+  one: (key: string) => get<InspectionStory>(`/inspections/${id(key)}`),
+  plans: () => get<List<InspectionPlan>>('/inspections/plans'),
+  coverage: (month: string) => get<List<Coverage>>(`/inspections/coverage${query({ month })}`),
+  anchor: (body: { contract_id: string; site_id: string; event: string; day: string }) => put<List<InspectionPlan>>('/inspections/anchors', body),
+  act: (key: string, step: 'agree' | 'move' | 'waive', body: Consent) => post<InspectionStory>(`/inspections/${id(key)}/${step}`, body),
+  done: (key: string, on: string, note: string) => post<InspectionStory>(`/inspections/${id(key)}/done`, { on, note }),
+  allDevices: (key: string) => post<InspectionStory>(`/inspections/${id(key)}/devices`, {}),
+};
+
+/** The mark that stands for a state; the word stands beside it. */
+export const MARKS: Record<InspectionState, string> = {
+  due: 'hand', proposed: 'degraded', agreed: 'ok', moved: 'maintenance', merged: 'suppressed', done: 'ok', missed: 'down', waived: 'unknown', dropped: 'suppressed',
+};
+export const isAhead = (one: Inspection) => ['due', 'proposed', 'agreed', 'moved'].includes(one.state);
+
+const DAY = 86_400_000;
+export const shift = (day: string, days: number) => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
+/** The six weeks of a month, from the Monday on. */
+export const sixWeeks = (monday: string) => Array.from({ length: 42 }, (_, i) => shift(monday, i));
+/** Those with a visit of their own by day, each with the names of those that it carries. */
+export function byDay(all: Inspection[]): Map<string, { one: Inspection; more: string[] }[]> {
+  const days = new Map<string, { one: Inspection; more: string[] }[]>();
+  const shown = new Set(all.map((one) => one.id));
+  for (const one of all) {
+    if (one.merged_id !== null && shown.has(one.merged_id)) continue;
+    const more = all.filter((other) => other.merged_id === one.id).map((other) => `${other.rule} ${other.n}`);
+    days.set(one.day, [...(days.get(one.day) ?? []), { one, more }]);
+  }
+  return days;
+}

@@ -1,0 +1,55 @@
+// Invented inspections for the fake server: one of each state around today, plans that wait, gaps, and a site that was half looked at.
+const DAY = 86_400_000;
+const items = (list) => ({ body: { items: list, next: null } });
+
+export function makeInspections(size, now, me, sites, devices) {
+  const day = (days) => new Date(now + 8 * 3_600_000 + days * DAY).toISOString().slice(0, 10);
+  let count = 0;
+  const made = (site, rule, n, state, days, more = {}) => {
+    const place = sites[site % sites.length];
+    return { id: `insp-${++count}`, contract_id: 'contract-1', contract: 'Regional service 区域服务', site_id: place.id, site_name: place.name, site_name_zh: place.name_zh, zone: place.zone, rule, n, version: 1, way: 'visit', kinds: ['check'],
+      checklist: ['power voltage and current', 'host', 'every terminal'], window_from: day(days - 3), window_to: day(days + 24), planned: day(days), day: day(days), outside: false, provisional: false, tell_by: null, state, merged_id: null,
+      ticket_id: null, ticket_number: null, visit_id: null, visit_state: null, done_on: state === 'done' ? day(days) : null, late: false, changed_at: now - DAY,
+      events: [{ seq: 1, kind: 'planned', at: now - 90 * DAY, actor: '', body: { day: day(days), version: 1 } }, ...(state === 'due' ? [] : [{ seq: 2, kind: state, at: now - DAY, actor: state === 'proposed' || state === 'missed' ? '' : 'li.wei', body: { day: day(days), ...(state === 'moved' ? { was: day(days - 4), by: '赵主任', evidence: 'call', reason: '盘点 stocktaking' } : {}) } }])], carries: [], devices: 0, ...more };
+  };
+  const list = size === 0 ? [] : [
+    made(0, 'monthly', 8, 'done', -2), made(0, 'weekly', 12, 'missed', -5, { window_to: day(-1) }), made(1, 'monthly', 3, 'proposed', 1), made(0, 'quarterly', 3, 'moved', 4, { ticket_id: 'ticket-1031', ticket_number: 1031, visit_id: 'v', visit_state: 'planned', tell_by: day(-26) }),
+    made(1, 'monthly', 4, 'agreed', 6, { ticket_id: 'ticket-1032', ticket_number: 1032, visit_id: 'v', visit_state: 'assigned' }), made(0, 'monthly', 9, 'due', 9), made(1, 'patrol', 2, 'waived', 2), made(0, 'remote', 4, 'due', 3, { way: 'remote', kinds: ['remote'] }),
+  ];
+  if (size > 0) list.push(made(0, 'annual', 1, 'merged', 4, { merged_id: list[3].id, kinds: ['annual'] }));
+  if (size > 0) list[3].carries = [{ id: list.at(-1).id, rule: 'annual', n: 1 }];
+  if (size >= 1000) for (let i = 0; i < 400; i++) list.push(made(i, `m${i % 7}`, i, ['due', 'proposed', 'agreed', 'done', 'missed'][i % 5], (i % 40) - 20));
+  const plans = size === 0 ? [] : sites.slice(0, 2).map((site, at, of) => ({ contract_id: 'contract-1', contract: 'Regional service 区域服务', site_id: site.id, site_name: site.name, site_name_zh: site.name_zh, anchors: at === 0 ? [{ event: 'commissioned', day: day(-240), set_by: 'Ada', set_at: now - 200 * DAY }] : [],
+    waiting: at < of.length - 1 ? [] : [{ rule: 'second_month', event: 'commissioned' }, { rule: 'annual', event: 'commissioned' }], gaps: at === 0 ? [{ from: day(20), to: day(24), after: 'second_month', before: 'monthly' }, { from: day(300), to: null, after: 'monthly', before: null }] : [] }));
+  const coverage = plans.map((plan, at) => {
+    const here = devices.filter((one) => one.site_id === plan.site_id);
+    return { site_id: plan.site_id, site_name: plan.site_name, site_name_zh: plan.site_name_zh, devices: here.length, checked: at === 0 ? Math.floor(here.length / 2) : 0, unknown: 1, done: 2, unstated: 1 - at };
+  });
+  const bare = ({ events, carries, devices: _count, ...one }) => one;
+  const missing = { status: 404, error: 'not_found', message: 'there is no such inspection', hint: 'look at the list anew' };
+  function answer(method, id, third, query, body) {
+    if (!id) {
+      const kept = list.filter((one) => (!query.get('site_id') || one.site_id === query.get('site_id')) && one.day >= (query.get('from') ?? '') && one.day <= (query.get('to') ?? '9'));
+      return items(kept.map(bare).sort((a, b) => a.day.localeCompare(b.day)));
+    }
+    if (id === 'plans') return items(plans);
+    if (id === 'coverage') return items(coverage);
+    if (id === 'anchors') {
+      plans.find((one) => one.site_id === body.site_id).waiting = [];
+      return items(plans);
+    }
+    const one = list.find((each) => each.id === id);
+    if (!one) return missing;
+    if (!third) return { body: one };
+    if (third !== 'done' && third !== 'devices' && me.role !== 'customer' && !body.by) return { status: 400, error: 'bad_request', message: 'by: it is empty', hint: 'name who of the customer consented' };
+    const said = me.role === 'customer' ? { by: me.name, evidence: 'account' } : { by: body.by, evidence: body.evidence };
+    if (third === 'devices') Object.assign(one, { devices: devices.filter((each) => each.site_id === one.site_id).length });
+    const became = { agree: { state: 'agreed' }, move: { state: 'moved', day: body.day }, waive: { state: 'waived' }, done: { state: 'done', done_on: body.on }, devices: {} }[third];
+    one.events = [...one.events, { seq: one.events.length + 1, kind: third === 'devices' ? 'devices' : became.state, at: Date.now(), actor: me.name, body: { ...said, day: body.day ?? one.day, was: third === 'move' ? one.day : undefined, reason: body.reason ?? '' } }];
+    Object.assign(one, became);
+    if (third === 'agree' || third === 'move') Object.assign(one, { ticket_id: 'ticket-1031', ticket_number: 1031, visit_id: 'v', visit_state: 'planned' });
+    for (const other of list) if (other.merged_id === one.id) other.day = one.day;
+    return { body: one };
+  }
+  return { list, answer };
+}

@@ -1,0 +1,99 @@
+// Inspections as people work with them: agreed, moved with consent by keyboard, by dragging and on a phone, done, and what a plan waits for.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launch, open } from './chromium.mjs';
+import { startFake } from './fake-server.mjs';
+
+let browser;
+before(async () => { browser = await launch(); });
+after(async () => { await browser?.close(); });
+
+async function withPage(how, tell) {
+  const fake = await startFake({ size: 10, ...how });
+  const opened = await open(browser, `${fake.url}/inspections${how.path ?? ''}`, how);
+  try {
+    await tell({ fake, ...opened, all: fake.world.inspected.list });
+    assert.deepEqual(opened.errors.filter((text) => !/40[049]/.test(text)), []);
+  } finally {
+    await opened.close();
+    await fake.close();
+  }
+}
+const day = (days) => new Date(Date.now() + 8 * 3_600_000 + days * 86_400_000).toISOString().slice(0, 10);
+const sheet = (page) => page.getByRole('dialog');
+
+test('one is opened by keyboard and moved with the consent that is asked for', () => withPage({ path: '?view=list' }, async ({ page, all }) => {
+  const agreed = all.find((one) => one.state === 'agreed');
+  await page.goto(`${page.url().split('?')[0]}?view=list&month=${agreed.day.slice(0, 7)}`);
+  const row = page.getByRole('row').filter({ hasText: 'monthly 4' });
+  await row.waitFor();
+  await page.keyboard.press('j');
+  await row.getByRole('button', { name: 'monthly 4' }).focus();
+  await page.keyboard.press('Enter');
+  await sheet(page).getByText('agreed').first().waitFor();
+  await sheet(page).getByRole('button', { name: 'Move' }).press('Enter');
+  const to = day(8);
+  await sheet(page).locator('input[name=day]').fill(to);
+  await sheet(page).locator('form').getByRole('button', { name: 'Move' }).press('Enter');
+  assert.equal(agreed.day, day(6), 'nobody consented yet');
+  await sheet(page).getByLabel('Who of the customer consents').fill('Ms Zhou');
+  await sheet(page).locator('input[name=reason]').fill('stocktaking');
+  await page.keyboard.press('Enter');
+  await sheet(page).getByText('moved with consent').waitFor();
+  await sheet(page).getByText(/→.*Ms Zhou.*by telephone.*stocktaking/).waitFor();
+  assert.deepEqual([agreed.state, agreed.day], ['moved', to]);
+  await page.keyboard.press('Escape');
+  await sheet(page).waitFor({ state: 'detached' }).catch(() => {});
+}));
+
+test('dragging to another day asks for the consent first', () => withPage({}, async ({ page, all }) => {
+  const proposed = all.find((one) => one.state === 'proposed');
+  await page.goto(`${page.url().split('?')[0]}?month=${proposed.day.slice(0, 7)}`);
+  const chip = page.locator('.chip').filter({ hasText: 'monthly 3' });
+  await chip.waitFor();
+  const cells = page.locator('.month > li');
+  const from = await cells.evaluateAll((list) => list.findIndex((cell) => cell.textContent.includes('monthly 3')));
+  const other = from >= 41 ? from - 1 : from + 1;
+  await chip.dragTo(cells.nth(other));
+  await sheet(page).locator('input[name=day]').waitFor();
+  assert.equal(await sheet(page).locator('input[name=day]').inputValue(), day(1 + other - from));
+  assert.equal(proposed.state, 'proposed');
+  await sheet(page).getByLabel('Who of the customer consents').fill('Ms Zhou');
+  await sheet(page).locator('form').getByRole('button', { name: 'Move' }).click();
+  await sheet(page).getByText('moved with consent').waitFor();
+  assert.equal(proposed.day, day(1 + other - from));
+}));
+
+test('on a phone a customer moves it in their own name', () => withPage({ role: 'customer', width: 390, height: 844, touch: true, language: 'zh' }, async ({ page, all }) => {
+  const moved = all.find((one) => one.state === 'moved');
+  await page.goto(`${page.url().split('?')[0]}?month=${moved.day.slice(0, 7)}`);
+  await page.locator('.chip').filter({ hasText: 'quarterly 3 + annual 1' }).tap();
+  await sheet(page).getByText('已改期').first().waitFor();
+  await sheet(page).getByRole('button', { name: '改期' }).tap();
+  assert.equal(await sheet(page).locator('input[name=by]').count(), 0, 'who is signed in consents');
+  await sheet(page).locator('input[name=day]').fill(day(5));
+  await sheet(page).locator('form').getByRole('button', { name: '改期' }).tap();
+  await sheet(page).getByText('客户本人账号').waitFor();
+  assert.deepEqual([moved.day, moved.events.at(-1).body.by], [day(5), 'Ada']);
+}));
+
+test('a plan that waits gets its day, and what was done says which devices', () => withPage({}, async ({ page, all }) => {
+  await page.getByText('Waits for a day').waitFor();
+  await page.getByText('Counted from: commissioning. Rules: second_month, annual').waitFor();
+  await page.getByText('after second_month').waitFor();
+  await page.locator('form input[type=date]').fill('2026-01-31');
+  await page.getByRole('button', { name: 'Set' }).click();
+  await page.getByText('Waits for a day').waitFor({ state: 'detached' });
+  const done = all.find((one) => one.state === 'done');
+  await page.goto(`${page.url().split('?')[0]}?view=list&month=${done.day.slice(0, 7)}`);
+  await page.getByRole('button', { name: 'monthly 8' }).click();
+  await sheet(page).getByText('nobody has said which').waitFor();
+  await sheet(page).getByRole('button', { name: 'All of the site' }).click();
+  await sheet(page).getByText('devices written down').waitFor();
+  assert.ok(done.devices > 0);
+}));
+
+test('without a contract the page says where inspections come from', () => withPage({ size: 0 }, async ({ page }) => {
+  await page.getByText('No contract in service owes inspections').waitFor();
+  await page.getByRole('link', { name: 'Contracts' }).last().waitFor();
+}));
