@@ -11,6 +11,7 @@
 //! looking further ahead adds inspections at the end and changes none.
 
 pub mod api;
+pub mod checklist;
 mod day;
 pub mod keep;
 pub mod life;

@@ -50,6 +50,7 @@ fn parts() -> Vec<OpenApi> {
         crate::visit::api::tag::Doc::openapi(),
         crate::inspection::api::Doc::openapi(),
         crate::inspection::api::act::Doc::openapi(),
+        crate::inspection::api::sheet::Doc::openapi(),
         crate::deal::api::Doc::openapi(),
         crate::rota::api::document(),
         crate::user::api::skill::Doc::openapi(),

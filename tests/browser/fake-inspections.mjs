@@ -27,6 +27,20 @@ export function makeInspections(size, now, me, sites, devices) {
   });
   const bare = ({ events, carries, devices: _count, ...one }) => one;
   const missing = { status: 404, error: 'not_found', message: 'there is no such inspection', hint: 'look at the list anew' };
+  const sheets = new Map();
+  function sheet(one, method, body) {
+    const ask = (key, en, zh, more = {}) => ({ key, device_id: '', device: '', en, zh, reading: false, proposed: null, answer: null, ...more });
+    const here = devices.filter((each) => each.site_id === one.site_id).slice(0, 4);
+    const mine = sheets.get(one.id) ?? { number: null, items: [ask('power', 'AC voltage and current', '交流电源电压和电流', { reading: true }), ask('functions', 'All functions', '所有功能'),
+      ...here.map((each, at) => ask('state', 'Works', '运行正常', { device_id: each.id, device: each.name, proposed: at === 3 ? null : { answer: at === 2 ? 'bad' : 'ok', at: now - 40_000, evidence: { state: at === 2 ? 'down' : 'ok' } } }))] };
+    sheets.set(one.id, mine);
+    for (const said of method === 'PUT' ? body.answers : []) {
+      mine.number ??= 'XJ-2026-0007';
+      const item = mine.items.find((each) => each.key === said.key && each.device_id === said.device_id);
+      item.answer = { answer: said.answer, value: said.value ?? '', note: said.note ?? '', by: me.name, at: Date.now(), proposed: item.proposed, ticket_number: said.ticket ? 1031 : null };
+    }
+    return { body: { ...mine, open: mine.items.filter((item) => !item.answer).length, bad: mine.items.filter((item) => item.answer?.answer === 'bad').length } };
+  }
   function answer(method, id, third, query, body) {
     if (!id) {
       const kept = list.filter((one) => (!query.get('site_id') || one.site_id === query.get('site_id')) && one.day >= (query.get('from') ?? '') && one.day <= (query.get('to') ?? '9'));
@@ -41,6 +55,7 @@ export function makeInspections(size, now, me, sites, devices) {
     const one = list.find((each) => each.id === id);
     if (!one) return missing;
     if (!third) return { body: one };
+    if (third === 'sheet') return sheet(one, method, body);
     if (third !== 'done' && third !== 'devices' && me.role !== 'customer' && !body.by) return { status: 400, error: 'bad_request', message: 'by: it is empty', hint: 'name who of the customer consented' };
     const said = me.role === 'customer' ? { by: me.name, evidence: 'account' } : { by: body.by, evidence: body.evidence };
     if (third === 'devices') Object.assign(one, { devices: devices.filter((each) => each.site_id === one.site_id).length });

@@ -93,6 +93,28 @@ test('a plan that waits gets its day, and what was done says which devices', () 
   assert.ok(done.devices > 0);
 }));
 
+test('a sheet is prefilled on a phone, and what is wrong becomes a ticket', () => withPage({ role: 'administrator', width: 390, height: 844, touch: true }, async ({ page, all }) => {
+  const agreed = all.find((one) => one.state === 'agreed');
+  await page.goto(`${page.url().split('?')[0]}?month=${agreed.day.slice(0, 7)}`);
+  await page.locator('.chip').filter({ hasText: 'monthly 4' }).tap();
+  await sheet(page).getByText('6 items open').waitFor();
+  await sheet(page).getByRole('button', { name: 'Confirm 2 items that were measured fine' }).tap();
+  await sheet(page).getByText('XJ-2026-0007').waitFor();
+  await sheet(page).getByText('4 items open').waitFor();
+  await sheet(page).getByText(/measured: down/).waitFor();
+  const down = sheet(page).locator('.checklist li').filter({ hasText: 'measured: down' });
+  await down.getByRole('button', { name: /^wrong/ }).tap();
+  await sheet(page).locator('input[name=note]').fill('fuse blown');
+  await sheet(page).locator('form').getByRole('button', { name: 'wrong' }).tap();
+  await sheet(page).getByText('fuse blown').waitFor();
+  await sheet(page).getByRole('link', { name: '#1031' }).waitFor();
+  await sheet(page).locator('.checklist li').filter({ hasText: 'AC voltage' }).getByRole('button', { name: /^fine/ }).tap();
+  await sheet(page).locator('input[name=value]').fill('228 V');
+  await sheet(page).locator('form').getByRole('button', { name: 'fine' }).tap();
+  await sheet(page).getByText('228 V').waitFor();
+  await sheet(page).getByText('2 items open').waitFor();
+}));
+
 test('without a contract the page says where inspections come from', () => withPage({ size: 0 }, async ({ page }) => {
   await page.getByText('No contract in service owes inspections').waitFor();
   await page.getByRole('link', { name: 'Contracts' }).last().waitFor();

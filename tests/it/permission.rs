@@ -169,6 +169,8 @@ const TABLE: &[(&str, &str)] = &[
     ("POST /api/v1/inspections/{id}/waive", "AN"),
     ("POST /api/v1/inspections/{id}/done", "ANT"),
     ("POST /api/v1/inspections/{id}/devices", "ANT"),
+    ("GET /api/v1/inspections/{id}/sheet", "ANTC"),
+    ("PUT /api/v1/inspections/{id}/sheet", "ANT"),
     ("GET /api/v1/sites/{id}/closures", "ANTC"),
     ("POST /api/v1/sites/{id}/closures", "AN"),
     ("DELETE /api/v1/sites/{id}/closures/{closure}", "AN"),

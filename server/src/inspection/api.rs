@@ -29,6 +29,7 @@ use crate::user::{Act, Scope, Viewer};
 
 pub mod act;
 pub mod shape;
+pub mod sheet;
 
 use shape::{
     Inspection, InspectionAnchor, InspectionCoverage, InspectionPlan, InspectionStory, KnownAnchor,
@@ -72,6 +73,8 @@ pub fn routes() -> Routes {
         .post("/api/v1/inspections/{id}/waive", Act::PlanInspections, act::waive)
         .post("/api/v1/inspections/{id}/done", Act::WorkVisits, act::done)
         .post("/api/v1/inspections/{id}/devices", Act::WorkVisits, act::devices)
+        .get("/api/v1/inspections/{id}/sheet", Act::SeeInspections, sheet::get)
+        .put("/api/v1/inspections/{id}/sheet", Act::WorkVisits, sheet::answer)
         .get("/api/v1/sites/{id}/closures", Act::SeeInspections, closures)
         .post("/api/v1/sites/{id}/closures", Act::PlanInspections, close)
         .delete("/api/v1/sites/{id}/closures/{closure}", Act::PlanInspections, open)

@@ -13,6 +13,7 @@ use crate::user::Scope;
 
 pub mod coverage;
 pub mod plan;
+pub mod sheet;
 
 /// An inspection with what a person needs beside it. Days are text, times Unix ms.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -343,10 +344,10 @@ pub async fn append(
     Ok(())
 }
 
-/// An inspection's record, oldest first; at most 1,000.
+/// An inspection's record without the answers of its sheet, oldest first; at most 1,000.
 pub async fn list_events(conn: &mut Conn, id: &str) -> sqlx::Result<Vec<Event>> {
     sqlx::query_as(
-        "SELECT seq, kind, at, actor, body FROM occurrence_event WHERE occurrence_id = $1 ORDER BY seq LIMIT 1000",
+        "SELECT seq, kind, at, actor, body FROM occurrence_event WHERE occurrence_id = $1 AND kind <> 'checked' ORDER BY seq LIMIT 1000",
     )
     .bind(id)
     .fetch_all(conn)

@@ -3,6 +3,7 @@
 //! once, and none is lost.
 
 mod act;
+mod sheet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -42,14 +42,14 @@ const MOVE_MAX_DAYS: i32 = 400;
 const DEVICES_MAX: usize = 2_000;
 
 /// An inspection under work, in a transaction that holds its plan.
-struct Desk {
-    tx: Tx,
-    row: Row,
-    today: Date,
-    now: Timestamp,
+pub(super) struct Desk {
+    pub(super) tx: Tx,
+    pub(super) row: Row,
+    pub(super) today: Date,
+    pub(super) now: Timestamp,
 }
 
-async fn open(app: &App, viewer: &Viewer, id: &str) -> Result<Desk, ApiError> {
+pub(super) async fn open(app: &App, viewer: &Viewer, id: &str) -> Result<Desk, ApiError> {
     let now = app.clock.now();
     let mut tx = app.db.write_in_turn().await?;
     let missing = || ApiError::not_found("inspection", id);

@@ -128,7 +128,7 @@ pub struct InspectionEvent {
     /// From 1.
     pub seq: i64,
     /// `planned`, `replanned`, `proposed`, `agreed`, `moved`, `merged`, `apart`, `visit`, `visit_cancelled`, `done`,
-    /// `devices`, `missed`, `waived`, `dropped` or `restored`.
+    /// `devices`, `sheet`, `missed`, `waived`, `dropped` or `restored`.
     pub kind: String,
     /// When. Unix ms.
     pub at: i64,

@@ -1,0 +1,332 @@
+//! The sheet of an inspection: what is asked, what measurement already says, and what somebody found. What was wrong
+//! becomes a ticket, if the finder says so.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{OpenApi, ToSchema};
+
+use super::act::{Desk, open as open_desk};
+use crate::app::{App, Touched};
+use crate::audit::{self, Entry};
+use crate::db::Conn;
+use crate::device::store as devices;
+use crate::error::ApiError;
+use crate::inspection::checklist::{self, Item, Subject};
+use crate::inspection::store::{self, Row, coverage, sheet};
+use crate::router::input::line;
+use crate::ticket::{self, Actor};
+use crate::user::Viewer;
+
+/// The routes' description.
+#[derive(OpenApi)]
+#[openapi(paths(get, answer))]
+pub struct Doc;
+
+/// Devices of one sheet.
+const DEVICES_MAX: i64 = 2_000;
+/// What was found wrong wakes nobody: whoever found it is there.
+const SEVERITY: &str = "minor";
+/// Answers of one request.
+const ANSWERS_MAX: usize = 500;
+
+/// What measurement says of an item.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SheetProposal {
+    /// `ok` or `bad`.
+    pub answer: &'static str,
+    /// Since when that is known. Unix ms.
+    pub at: i64,
+    /// What was measured.
+    pub evidence: Value,
+}
+
+/// What somebody found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SheetAnswer {
+    /// `ok`, `bad` or `none` (not to be looked at here).
+    pub answer: String,
+    /// What was read.
+    pub value: String,
+    /// What is worth saying.
+    pub note: String,
+    /// Who.
+    pub by: String,
+    /// When. Unix ms.
+    pub at: i64,
+    /// What measurement said then; `null` where it said nothing.
+    pub proposed: Value,
+    /// The ticket that it became.
+    pub ticket_number: Option<i64>,
+}
+
+/// An item of a sheet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SheetItem {
+    /// Its key; with the device it names the item.
+    pub key: String,
+    /// The device; empty for the site.
+    pub device_id: String,
+    /// The device's name.
+    pub device: String,
+    /// What is asked, English.
+    pub en: String,
+    /// The same in Chinese.
+    pub zh: String,
+    /// Whether a reading is to be written down.
+    pub reading: bool,
+    /// What measurement says now.
+    pub proposed: Option<SheetProposal>,
+    /// What somebody found.
+    pub answer: Option<SheetAnswer>,
+}
+
+/// The sheet of an inspection.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InspectionChecklist {
+    /// `XJ-2026-0001`; `null` before the first answer.
+    pub number: Option<String>,
+    /// What is asked.
+    pub items: Vec<SheetItem>,
+    /// How many items nobody has answered.
+    pub open: usize,
+    /// How many were found wrong.
+    pub bad: usize,
+}
+
+/// What somebody found at one item.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSheetAnswer {
+    /// The item's key.
+    pub key: String,
+    /// Its device; empty for the site.
+    #[serde(default)]
+    pub device_id: String,
+    /// `ok`, `bad` or `none`.
+    pub answer: String,
+    /// What was read.
+    #[serde(default)]
+    pub value: String,
+    /// What is worth saying; needed for what is wrong.
+    #[serde(default)]
+    pub note: String,
+    /// Whether a ticket is opened for what is wrong.
+    #[serde(default)]
+    pub ticket: bool,
+}
+
+/// What somebody found.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSheetAnswers {
+    /// The answers.
+    pub answers: Vec<NewSheetAnswer>,
+}
+
+/// What is asked in an inspection and what its visit carries.
+async fn asked(conn: &mut Conn, viewer: &Viewer, row: &Row) -> Result<Vec<Item>, ApiError> {
+    let list = |text: &str| -> Vec<String> { serde_json::from_str(text).unwrap_or_default() };
+    let (mut kinds, mut own) = (list(&row.kinds), list(&row.checklist));
+    for (id, _, _) in store::list_carried(conn, &row.id).await? {
+        if let Some(other) = store::find(conn, &viewer.scope, &id).await? {
+            kinds.extend(list(&other.kinds));
+            own.extend(list(&other.checklist));
+        }
+    }
+    own.dedup();
+    let filter = devices::Filter { site_id: Some(row.site_id.clone()), ..devices::Filter::default() };
+    let mut subjects = Vec::new();
+    for device in devices::list(conn, &viewer.scope, &filter, DEVICES_MAX).await? {
+        let faults =
+            if device.state == "ok" { Vec::new() } else { devices::list_faults(conn, &device.id).await? };
+        let checks: Vec<Value> = serde_json::from_str(&device.check_list).unwrap_or_default();
+        subjects.push(Subject {
+            id: device.id,
+            name: device.name,
+            class: device.class,
+            state: device.state,
+            state_since: device.state_since,
+            known_at: device.known_at,
+            checks: checks.iter().filter_map(|check| check["kind"].as_str().map(str::to_owned)).collect(),
+            faults: faults
+                .into_iter()
+                .map(|fault| {
+                    let evidence = serde_json::from_str(&fault.evidence).unwrap_or_default();
+                    (fault.code, fault.raised_at, fault.check_name, evidence)
+                })
+                .collect(),
+        });
+    }
+    Ok(checklist::items(&kinds, &own, &subjects))
+}
+
+async fn whole(conn: &mut Conn, viewer: &Viewer, row: &Row) -> Result<InspectionChecklist, ApiError> {
+    let mut answers: HashMap<(String, String), SheetAnswer> = HashMap::new();
+    for event in sheet::list_answers(conn, &row.id).await? {
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+        let answer = SheetAnswer {
+            answer: text("answer"),
+            value: text("value"),
+            note: text("note"),
+            by: event.actor,
+            at: event.at,
+            proposed: body["proposed"].clone(),
+            ticket_number: body["ticket"].as_i64(),
+        };
+        answers.insert((text("key"), text("device_id")), answer);
+    }
+    let items: Vec<SheetItem> = asked(conn, viewer, row)
+        .await?
+        .into_iter()
+        .map(|item| SheetItem {
+            answer: answers.remove(&(item.key.clone(), item.device_id.clone())),
+            key: item.key,
+            device_id: item.device_id,
+            device: item.device,
+            en: item.en,
+            zh: item.zh,
+            reading: item.reading,
+            proposed: item.proposed.map(|said| SheetProposal {
+                answer: if said.ok { "ok" } else { "bad" },
+                at: said.at,
+                evidence: said.evidence,
+            }),
+        })
+        .collect();
+    Ok(InspectionChecklist {
+        number: sheet::find_number(conn, &row.id).await?,
+        open: items.iter().filter(|item| item.answer.is_none()).count(),
+        bad: items
+            .iter()
+            .filter(|item| item.answer.as_ref().is_some_and(|said| said.answer == "bad"))
+            .count(),
+        items,
+    })
+}
+
+/// The sheet of an inspection, prefilled with what measurement says.
+#[utoipa::path(get, path = "/api/v1/inspections/{id}/sheet", tag = "inspections", params(("id" = String, Path)),
+    responses((status = 200, body = InspectionChecklist), (status = 404)))]
+pub(super) async fn get(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<Json<InspectionChecklist>, ApiError> {
+    let mut conn = app.db.read().await?;
+    let row = store::find(&mut conn, &viewer.scope, &id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("inspection", &id))?;
+    Ok(Json(Box::pin(whole(&mut conn, &viewer, &row)).await?))
+}
+
+/// Writes down what somebody found; what is wrong becomes a ticket where that is asked for.
+#[utoipa::path(put, path = "/api/v1/inspections/{id}/sheet", tag = "inspections", params(("id" = String, Path)),
+    request_body = NewSheetAnswers, responses((status = 200, body = InspectionChecklist), (status = 404), (status = 409)))]
+pub(super) async fn answer(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    Json(new): Json<NewSheetAnswers>,
+) -> Result<Json<InspectionChecklist>, ApiError> {
+    if new.answers.is_empty() || new.answers.len() > ANSWERS_MAX {
+        return Err(ApiError::bad_request(
+            "answers",
+            "none, or too many",
+            format!("send 1 to {ANSWERS_MAX}"),
+        ));
+    }
+    let mut desk = open_desk(&app, &viewer, &id).await?;
+    if matches!(desk.row.state.as_str(), "merged" | "waived" | "dropped") {
+        let text = format!("{} {}: it is {}", desk.row.rule, desk.row.n, desk.row.state);
+        return Err(
+            ApiError::conflict("not_possible", text).hint("fill in the sheet of the visit that takes place")
+        );
+    }
+    let asked = Box::pin(asked(&mut desk.tx, &viewer, &desk.row)).await?;
+    let by = (Some(viewer.account.as_str()), viewer.name.as_str());
+    if sheet::find_number(&mut desk.tx, &id).await?.is_none() {
+        let zone = TimeZone::get(&desk.row.zone).unwrap_or(TimeZone::UTC);
+        let number = sheet::next_number(&mut desk.tx, desk.now, &zone).await?;
+        store::append(&mut desk.tx, &id, "sheet", by, &json!({ "number": number }), desk.now).await?;
+    }
+    let mut tickets = Vec::new();
+    for said in &new.answers {
+        let item = asked.iter().find(|item| item.key == said.key && item.device_id == said.device_id);
+        let item = item.ok_or_else(|| {
+            ApiError::not_found("item of this sheet", format!("{} {}", said.key, said.device_id))
+        })?;
+        let body = Box::pin(found(&mut desk, &viewer, item, said, &mut tickets)).await?;
+        store::append(&mut desk.tx, &id, "checked", by, &body, desk.now).await?;
+    }
+    let seen: Vec<String> = new
+        .answers
+        .iter()
+        .filter(|said| !said.device_id.is_empty() && said.answer != "none")
+        .map(|said| said.device_id.clone())
+        .collect();
+    let on = desk.row.done_on.as_deref().and_then(|on| on.parse::<Date>().ok()).unwrap_or(desk.today);
+    coverage::check(&mut desk.tx, &id, (&desk.row.site_id, on), Some(&seen)).await?;
+    let detail = json!({ "answers": new.answers.len(), "tickets": tickets.len() });
+    audit::store::insert(&mut desk.tx, &Entry::by(&viewer, desk.now, "inspection.sheet", &id, detail))
+        .await?;
+    crate::escalation::step::step(&mut desk.tx, desk.now).await?;
+    let told = Box::pin(whole(&mut desk.tx, &viewer, &desk.row)).await?;
+    desk.tx.commit().await?;
+    app.touched(&Touched::tickets(tickets));
+    Ok(Json(told))
+}
+
+/// One answer as the record keeps it, with what measurement said then.
+async fn found(
+    desk: &mut Desk,
+    viewer: &Viewer,
+    item: &Item,
+    said: &NewSheetAnswer,
+    tickets: &mut Vec<String>,
+) -> Result<Value, ApiError> {
+    if !matches!(said.answer.as_str(), "ok" | "bad" | "none") {
+        return Err(ApiError::bad_request(
+            "answer",
+            format!("`{}` is unknown", said.answer),
+            "use ok, bad or none",
+        ));
+    }
+    let value = line("value", &said.value, 0..=200)?;
+    let least = usize::from(said.answer == "bad");
+    let note = line("note", &said.note, least..=400).map_err(|why| why.hint("say what is wrong"))?;
+    let proposed = item.proposed.as_ref().map(
+        |one| json!({ "answer": if one.ok { "ok" } else { "bad" }, "at": one.at, "evidence": one.evidence }),
+    );
+    let mut body = json!({ "key": item.key, "device_id": item.device_id, "answer": said.answer, "value": value, "note": note,
+        "proposed": proposed });
+    if said.answer == "bad" && said.ticket {
+        let place = if item.device.is_empty() { String::new() } else { format!("{} · ", item.device) };
+        let title: String = format!("{place}{} {}: {note}", item.zh, item.en).chars().take(200).collect();
+        let severity = SEVERITY;
+        let opening = ticket::store::New {
+            site_id: &desk.row.site_id,
+            gateway_id: None,
+            device_id: (!item.device_id.is_empty()).then_some(item.device_id.as_str()),
+            origin: "person",
+            code: "",
+            title: &title,
+            severity,
+            opened_at: desk.now,
+        };
+        let (ticket, number) = ticket::store::insert(&mut desk.tx, &opening, desk.now).await?;
+        let by = Actor::Person { id: viewer.account.to_string(), name: viewer.name.clone() };
+        let fact = json!({ "title": title, "severity": severity, "text": note, "inspection": desk.row.id });
+        ticket::store::append(&mut desk.tx, ticket.as_str(), "opened", &by, &fact, desk.now, desk.now)
+            .await?;
+        body["ticket"] = number.into();
+        tickets.push(ticket.to_string());
+    }
+    Ok(body)
+}

@@ -1,0 +1,223 @@
+//! What is looked at in an inspection, and what measurement already knows of it.
+//!
+//! A contract's own list is asked of the site as it is written; without one, the lists of the house by kind of
+//! inspection. Each device is asked what its class is asked. What telemetry answers is proposed with its time and its
+//! evidence and is only to be confirmed; what nobody measured is proposed by nobody.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+const LISTS: &str = include_str!("checklists.toml");
+
+/// An item of a site.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SiteItem {
+    key: String,
+    kinds: Vec<String>,
+    en: String,
+    zh: String,
+    #[serde(default)]
+    reading: bool,
+}
+
+/// An item of a device.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeviceItem {
+    key: String,
+    kinds: Vec<String>,
+    classes: Vec<String>,
+    en: String,
+    zh: String,
+    #[serde(default)]
+    state: bool,
+    check: Option<String>,
+    #[serde(default)]
+    faults: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    site: Vec<SiteItem>,
+    device: Vec<DeviceItem>,
+}
+
+static HOUSE: LazyLock<Lists> = LazyLock::new(|| {
+    toml::from_str(LISTS).unwrap_or_else(|_| unreachable!("a test reads the lists that are built in"))
+});
+
+/// A device, as far as a checklist asks. Times are Unix ms.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its class.
+    pub class: String,
+    /// `ok`, `degraded`, `down`, `unknown` or `maintenance`.
+    pub state: String,
+    /// Since when it is in that state.
+    pub state_since: i64,
+    /// When anything was known of it last.
+    pub known_at: Option<i64>,
+    /// The kinds of its checks.
+    pub checks: Vec<String>,
+    /// The faults that stand: code, since when, by which check, with what evidence.
+    pub faults: Vec<(String, i64, String, Value)>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Its key; with the device it names the item on a sheet.
+    pub key: String,
+    /// The device; empty for the site.
+    pub device_id: String,
+    /// The device's name.
+    pub device: String,
+    /// English.
+    pub en: String,
+    /// Chinese.
+    pub zh: String,
+    /// Whether a reading is to be written down.
+    pub reading: bool,
+    /// What measurement says.
+    pub proposed: Option<Proposed>,
+}
+
+/// What measurement says of an item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposed {
+    /// Whether it is fine.
+    pub ok: bool,
+    /// Since when that is known, Unix ms.
+    pub at: i64,
+    /// What was measured.
+    pub evidence: Value,
+}
+
+/// Everything that is asked in an inspection of these kinds.
+pub fn items(kinds: &[String], own: &[String], devices: &[Subject]) -> Vec<Item> {
+    let wanted = |of: &[String]| of.iter().any(|kind| kinds.contains(kind));
+    let plain = |key: String, en: &str, zh: &str, reading| Item {
+        key,
+        device_id: String::new(),
+        device: String::new(),
+        en: en.to_owned(),
+        zh: zh.to_owned(),
+        reading,
+        proposed: None,
+    };
+    let mut all: Vec<Item> = own.iter().map(|text| plain(format!("own.{text}"), text, text, true)).collect();
+    if own.is_empty() {
+        let house = HOUSE.site.iter().filter(|item| wanted(&item.kinds));
+        all.extend(house.map(|item| plain(item.key.clone(), &item.en, &item.zh, item.reading)));
+    }
+    for device in devices {
+        let asked = HOUSE.device.iter().filter(|item| {
+            wanted(&item.kinds) && (item.classes.is_empty() || item.classes.contains(&device.class))
+        });
+        all.extend(asked.map(|item| Item {
+            device_id: device.id.clone(),
+            device: device.name.clone(),
+            proposed: proposed(item, device),
+            ..plain(item.key.clone(), &item.en, &item.zh, false)
+        }));
+    }
+    all
+}
+
+/// What measurement says; nothing of a device whose state nobody knows, or where nothing measures it.
+fn proposed(item: &DeviceItem, device: &Subject) -> Option<Proposed> {
+    if !matches!(device.state.as_str(), "ok" | "degraded" | "down") {
+        return None;
+    }
+    if item.state {
+        let evidence = json!({ "state": device.state });
+        let (ok, at) = (device.state == "ok", device.known_at.unwrap_or(device.state_since));
+        return Some(Proposed { ok, at: if ok { at } else { device.state_since }, evidence });
+    }
+    let kind = item.check.as_ref().filter(|kind| device.checks.contains(kind))?;
+    let stands = device.faults.iter().find(|fault| item.faults.contains(&fault.0));
+    match stands {
+        Some((code, at, check, evidence)) => {
+            let evidence = json!({ "code": code, "check": check, "evidence": evidence });
+            Some(Proposed { ok: false, at: *at, evidence })
+        }
+        // A device that is down cannot be measured further.
+        None if device.state == "down" => None,
+        None => Some(Proposed { ok: true, at: device.known_at?, evidence: json!({ "check": kind }) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sitewarden_proto::fault;
+
+    use super::*;
+    use crate::device::{CHECK_KINDS, CLASSES};
+
+    fn camera(state: &str, checks: &[&str]) -> Subject {
+        Subject {
+            id: "d".into(),
+            name: "cam-3".into(),
+            class: "camera".into(),
+            state: state.into(),
+            state_since: 5,
+            known_at: Some(9),
+            checks: checks.iter().map(|kind| (*kind).to_owned()).collect(),
+            faults: Vec::new(),
+        }
+    }
+
+    fn said(device: Subject) -> Vec<(String, Option<(bool, i64)>)> {
+        let items = items(&["check".into()], &["host".into()], &[device]);
+        items.into_iter().map(|item| (item.key, item.proposed.map(|said| (said.ok, said.at)))).collect()
+    }
+
+    #[test]
+    fn the_lists_speak_of_what_there_is() {
+        for item in &HOUSE.device {
+            assert!(item.classes.iter().all(|class| CLASSES.contains(&class.as_str())), "{}", item.key);
+            assert!(item.faults.iter().all(|code| fault::find(code).is_some()), "{}", item.key);
+            assert!(item.check.as_deref().is_none_or(|kind| CHECK_KINDS.contains(&kind)), "{}", item.key);
+            assert_eq!(item.check.is_some(), !item.faults.is_empty(), "{}", item.key);
+        }
+        for item in &HOUSE.site {
+            assert!(!item.kinds.is_empty() && item.en != item.zh, "{}", item.key);
+        }
+    }
+
+    #[test]
+    fn only_what_was_measured_is_proposed() {
+        let own = ("own.host".to_owned(), None);
+        let row = |key: &str, said| (key.to_owned(), said);
+        let fine =
+            [own.clone(), row("state", Some((true, 9))), row("clock", None), row("picture", Some((true, 9)))];
+        assert_eq!(said(camera("ok", &["icmp", "picture"])), fine);
+        let dark = [own.clone(), row("state", None), row("clock", None), row("picture", None)];
+        assert_eq!(said(camera("unknown", &["icmp", "ntp", "picture"])), dark);
+        let mut bad = camera("degraded", &["ntp", "picture"]);
+        bad.faults.push(("picture_frozen".into(), 7, "picture".into(), json!({ "same_s": 60 })));
+        let frozen = [
+            own.clone(),
+            row("state", Some((false, 5))),
+            row("clock", Some((true, 9))),
+            row("picture", Some((false, 7))),
+        ];
+        assert_eq!(said(bad), frozen);
+        let down = [own, row("state", Some((false, 5))), row("clock", None), row("picture", None)];
+        assert_eq!(said(camera("down", &["ntp", "picture"])), down);
+        // Without a list of the contract's own, the house's is asked.
+        let house = items(&["annual".into()], &[], &[]);
+        assert_eq!(
+            house.iter().map(|item| item.key.as_str()).collect::<Vec<_>>(),
+            ["power", "functions", "left_over", "together"]
+        );
+    }
+}
