@@ -268,7 +268,7 @@ test('a customer sees no act of ours', () => withPage({ size: 10, role: 'custome
   await go('/');
   await page.locator('.inc').first().waitFor();
   assert.equal(await page.getByRole('button', { name: 'Acknowledge' }).count(), 0);
-  assert.deepEqual(await page.locator('.nav a').allInnerTexts(), ['Now', 'Tickets', 'SLA', 'Sites', 'Contracts']);
+  assert.deepEqual(await page.locator('.nav a').allInnerTexts(), ['Now', 'Tickets', 'SLA', 'Sites', 'Inspections', 'Contracts']);
   await go('/devices/dev-0-9');
   await page.getByRole('heading', { name: /cam-06/ }).waitFor();
   for (const name of ['Change', 'Probe now', 'Remove the device']) assert.equal(await page.getByRole('button', { name }).count(), 0, name);
