@@ -151,6 +151,12 @@ impl Case {
         at_work
     }
 
+    /// Whether work waits, as the last line about that says.
+    pub fn is_paused(&self) -> bool {
+        let last = self.events.iter().rfind(|event| matches!(event.what, What::Pause { .. } | What::Resume));
+        last.is_some_and(|event| matches!(event.what, What::Pause { .. }))
+    }
+
     /// One run of a clock as known at `now`.
     fn run(&self, name: &str, run: u32, now: Timestamp) -> Option<Clock> {
         let runs = project(&self.versions(), name, &self.events, now).ok()?;

@@ -343,12 +343,11 @@ fn choices(case: &Case, contract: &Contract, clocks: &[Clock]) -> FactChoices {
         }
     }
     let evidence: BTreeSet<String> = contract.clocks.iter().flat_map(|rule| rule.evidence.clone()).collect();
-    let last = case.events.iter().rfind(|event| matches!(event.what, What::Pause { .. } | What::Resume));
     let running = clocks.iter().rev().find(|clock| clock.stopped_at.is_none() && clock.started_at.is_some());
     FactChoices {
         events,
         pauses,
-        is_paused: last.is_some_and(|event| matches!(event.what, What::Pause { .. })),
+        is_paused: case.is_paused(),
         evidence: evidence.into_iter().collect(),
         priorities: contract
             .priorities

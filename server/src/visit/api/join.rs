@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::db::Conn;
-use crate::sla::event::What;
 use crate::sla::store::{Case, Library, find_case};
 use crate::ticket::Actor;
 use crate::ticket::store::fact;
@@ -17,10 +16,10 @@ use crate::visit::{Pause, State as VisitState, Step};
 const OPERATIONS: [&str; 2] = ["maintenance", "repair_plan"];
 
 /// Who must consent before work begins on a ticket, by its contract.
-pub fn consents(case: Option<&Case>) -> Vec<String> {
+fn consents(case: &Case) -> Vec<String> {
     let mut wanted: Vec<String> = Vec::new();
     for operation in OPERATIONS {
-        for one in case.iter().flat_map(|case| case.contract().consent_to(operation)) {
+        for one in case.contract().consent_to(operation) {
             if wanted.iter().all(|known| known != one) {
                 wanted.push(one.to_owned());
             }
@@ -30,7 +29,7 @@ pub fn consents(case: Option<&Case>) -> Vec<String> {
 }
 
 /// What the contract makes of a visit's turn from one state into another; `who` agreed to it.
-pub enum Meaning {
+enum Meaning {
     /// Clocks may wait, approved so.
     Pause {
         /// Why.
@@ -50,12 +49,8 @@ pub enum Meaning {
 }
 
 /// Reads a turn. A pause that the contract does not know changes no clock.
-pub fn meaning(case: &Case, before: &VisitState, after: &VisitState, has_name: bool) -> Meaning {
-    let is_paused = case
-        .events
-        .iter()
-        .rfind(|event| matches!(event.what, What::Pause { .. } | What::Resume))
-        .is_some_and(|event| matches!(event.what, What::Pause { .. }));
+fn meaning(case: &Case, before: &VisitState, after: &VisitState, has_name: bool) -> Meaning {
+    let is_paused = case.is_paused();
     match (before, after) {
         (_, VisitState::Paused(reason)) if !is_paused => {
             let mut rules = case.contract().clocks.iter().flat_map(|rule| &rule.pauses);
@@ -84,7 +79,7 @@ pub async fn tell(
     let Some(case) = find_case(conn, &mut Library::default(), ticket).await? else { return Ok(()) };
     let who = line["who"].as_str().unwrap_or_default().to_owned();
     if *step == Step::Work && *before == VisitState::Arrived && who.is_empty() {
-        let wanted = consents(Some(&case));
+        let wanted = consents(&case);
         if !wanted.is_empty() {
             line["without_consent"] = wanted.into();
         }
