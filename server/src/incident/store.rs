@@ -206,6 +206,27 @@ pub async fn list(conn: &mut Conn, scope: &Scope, filter: &Filter, limit: i64) -
     query.fetch_all(conn).await
 }
 
+/// What a page says of a ticket's trouble. Times are Unix ms.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the columns of the table, by their names")]
+pub struct Told {
+    pub evidence: String,
+    pub opened_at: i64,
+    pub first_bad_at: Option<i64>,
+}
+
+/// The trouble of this code on a ticket: a cause of its own rather than a symptom, and the newest of them.
+pub async fn find_told(conn: &mut Conn, ticket: &str, code: &str) -> sqlx::Result<Option<Told>> {
+    sqlx::query_as(
+        "SELECT evidence, opened_at, first_bad_at FROM incident WHERE ticket_id = $1 AND code = $2 \
+         ORDER BY CASE WHEN cause_id IS NULL THEN 0 ELSE 1 END, opened_at DESC, id DESC LIMIT 1",
+    )
+    .bind(ticket)
+    .bind(code)
+    .fetch_optional(conn)
+    .await
+}
+
 /// The ticket of the newest incident of a fault of a device that had begun at `at`.
 pub async fn latest_ticket(
     conn: &mut Conn,

@@ -29,6 +29,8 @@ const STANDING_MAX: i64 = 2000;
 /// How far back the latest events of one customer are looked for.
 const EVENTS_SEARCHED: i64 = 2000;
 const LATEST: i64 = 20;
+/// Incidents shown with a ticket.
+const STANDING_OF_TICKET: i64 = 100;
 
 #[derive(FromRow)]
 struct SiteRow {
@@ -236,17 +238,13 @@ pub async fn read_delta(conn: &mut Conn, touched: &Touched, now: Timestamp) -> s
     for row in incident::store::many::list(&mut *conn, &touched.incidents).await? {
         delta.incidents.push((row.customer_id.clone(), Incident::from(row)));
     }
-    for id in &touched.tickets {
-        if let Some(row) = ticket::store::find(&mut *conn, &Scope::All, id).await? {
-            let filter = incident::store::Filter {
-                open: Some(true),
-                ticket_id: Some(row.id.clone()),
-                ..Default::default()
-            };
-            let incidents = incident::store::list(&mut *conn, &Scope::All, &filter, 100).await?;
-            let incidents = incidents.into_iter().map(Incident::from).collect();
-            delta.tickets.push((row.customer_id.clone(), Ticket::new(row, incidents)));
-        }
+    let mut standing: HashMap<String, Vec<Incident>> = HashMap::new();
+    for row in incident::store::many::list_standing(&mut *conn, &touched.tickets, STANDING_OF_TICKET).await? {
+        standing.entry(row.ticket_id.clone().unwrap_or_default()).or_default().push(Incident::from(row));
+    }
+    for row in ticket::store::list_by_ids(&mut *conn, &touched.tickets).await? {
+        let incidents = standing.remove(&row.id).unwrap_or_default();
+        delta.tickets.push((row.customer_id.clone(), Ticket::new(row, incidents)));
     }
     if !touched.devices.is_empty() || !touched.incidents.is_empty() {
         delta.latest = list_latest(conn, &Scope::All).await?;

@@ -1,9 +1,11 @@
 //! SQL for tickets and their log.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{Actor, moves_clocks};
-use crate::db::Conn;
+use crate::db::{Conn, pieces};
 use crate::id::id;
 use crate::user::Scope;
 
@@ -300,6 +302,22 @@ pub async fn find(conn: &mut Conn, scope: &Scope, id_or_number: &str) -> sqlx::R
         .bind(number)
         .fetch_optional(conn)
         .await
+}
+
+/// Tickets by their ids.
+pub async fn list_by_ids(conn: &mut Conn, ids: &BTreeSet<String>) -> sqlx::Result<Vec<Row>> {
+    let ids: Vec<&String> = ids.iter().collect();
+    let mut rows = Vec::new();
+    for piece in pieces(&ids) {
+        let text: Vec<String> = (2..piece.len() + 2).map(|at| format!("${at}")).collect();
+        let text = format!("{SELECT} AND t.id IN ({}) ORDER BY t.number", text.join(", "));
+        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(Scope::All.customer());
+        for id in piece {
+            query = query.bind(id.as_str());
+        }
+        rows.extend(query.fetch_all(&mut *conn).await?);
+    }
+    Ok(rows)
 }
 
 /// What a list of tickets is narrowed by; `None` does not narrow.

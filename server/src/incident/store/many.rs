@@ -101,3 +101,28 @@ pub async fn list(conn: &mut Conn, ids: &BTreeSet<String>) -> sqlx::Result<Vec<R
     }
     Ok(rows)
 }
+
+/// What stands on tickets, as the API shows it, newest first; at most `limit` of each ticket.
+pub async fn list_standing(
+    conn: &mut Conn,
+    tickets: &BTreeSet<String>,
+    limit: i64,
+) -> sqlx::Result<Vec<Row>> {
+    let tickets: Vec<&String> = tickets.iter().collect();
+    let mut rows = Vec::new();
+    for piece in pieces(&tickets) {
+        let text: Vec<String> = (3..piece.len() + 3).map(|at| format!("${at}")).collect();
+        let text = format!(
+            "{SELECT} AND i.id IN (SELECT n.id FROM (SELECT o.id, ROW_NUMBER() OVER (PARTITION BY o.ticket_id \
+             ORDER BY o.opened_at DESC, o.id DESC) AS place FROM incident o WHERE o.closed_at IS NULL \
+             AND o.ticket_id IN ({})) n WHERE n.place <= $2) ORDER BY i.opened_at DESC, i.id DESC",
+            text.join(", ")
+        );
+        let mut query = sqlx::query_as(AssertSqlSafe(text)).bind(Scope::All.customer()).bind(limit);
+        for id in piece {
+            query = query.bind(id.as_str());
+        }
+        rows.extend(query.fetch_all(&mut *conn).await?);
+    }
+    Ok(rows)
+}

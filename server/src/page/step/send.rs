@@ -279,14 +279,13 @@ async fn prepare_one(app: &App, page: &Claimed) -> anyhow::Result<Outgoing> {
     let ticket = ticket::store::find(&mut conn, &Scope::All, &page.ticket_id)
         .await?
         .ok_or_else(|| anyhow::anyhow!("its ticket is gone"))?;
-    let filter = incident::store::Filter { ticket_id: Some(ticket.id.clone()), ..Default::default() };
-    let incidents = incident::store::list(&mut conn, &Scope::All, &filter, 20).await?;
+    let cause = incident::store::find_told(&mut conn, &ticket.id, &ticket.code).await?;
     let language = Language::parse(&page.language);
     let tried = remedy::step::tried(&mut conn, &ticket.id, language).await?;
     drop(conn);
-    let cause = incidents.iter().find(|i| i.code == ticket.code);
-    let evidence = cause.map(|i| evidence_words(language, &i.code, &i.evidence)).unwrap_or_default();
-    let began = cause.map_or(ticket.opened_at, |i| i.first_bad_at.unwrap_or(i.opened_at));
+    let evidence =
+        cause.as_ref().map(|i| evidence_words(language, &ticket.code, &i.evidence)).unwrap_or_default();
+    let began = cause.as_ref().map_or(ticket.opened_at, |i| i.first_bad_at.unwrap_or(i.opened_at));
     let purpose = Purpose::parse(&page.purpose);
     let link = match purpose {
         Purpose::Opened | Purpose::AtRisk | Purpose::Breached => {
