@@ -186,7 +186,13 @@ impl Core {
         }
         let mut changes = Vec::new();
         for run in judged.runs {
-            changes.extend(self.verdicts.observe(now, &device.id, &run.check, run.rule, &run.bad));
+            changes.extend(self.verdicts.observe(
+                now,
+                &device.id,
+                &run.check,
+                run.rule,
+                (&run.bad, &run.blind),
+            ));
         }
         self.record_changes(now, changes);
         if self.unbaselined.contains(&device.id)

@@ -24,6 +24,18 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write {}: check the folder and its owner", path.display()))
 }
 
+/// Makes room for one file more in a folder of at most so many: those that were written longest ago go.
+pub fn forget_the_oldest(folder: &Path, files_max: usize) -> std::io::Result<()> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        files.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    files.sort();
+    let too_many = (files.len() + 1).saturating_sub(files_max);
+    files.iter().take(too_many).try_for_each(|(_, path)| std::fs::remove_file(path))
+}
+
 /// Makes the data folder, mode 0700.
 pub fn make_data_dir(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;

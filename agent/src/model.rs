@@ -10,6 +10,10 @@
 //!
 //! This file is pure: it reads no clock, asks nobody and remembers nothing.
 
+pub(crate) mod archive;
+pub(crate) mod health;
+pub mod recorder;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -138,7 +142,8 @@ fn expects_answer(kind: &Kind) -> bool {
         | Kind::Snmp(_)
         | Kind::Topology(_)
         | Kind::Rtsp(_)
-        | Kind::Picture(_) => true,
+        | Kind::Picture(_)
+        | Kind::Isapi(_) => true,
         Kind::Host => false,
     }
 }
@@ -214,6 +219,7 @@ mod tests {
                     facts: BTreeMap::new(),
                     elapsed_ms: 1,
                     view: None,
+                    blind: Vec::new(),
                 };
                 ((*check).to_owned(), outcome)
             })

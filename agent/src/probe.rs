@@ -12,6 +12,8 @@ pub mod digest;
 pub mod host;
 pub mod http;
 pub mod icmp;
+pub mod isapi;
+pub(crate) mod memory;
 pub mod ntp;
 pub mod picture;
 pub mod rtsp;
@@ -19,6 +21,8 @@ pub mod snmp;
 pub mod tcp;
 pub mod tls;
 pub mod topology;
+pub mod tree;
+pub(crate) mod web;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -62,6 +66,8 @@ pub struct Outcome {
     pub elapsed_ms: u64,
     /// Who hangs on the ports of a switch.
     pub view: Option<Box<SwitchView>>,
+    /// Fault codes of which this run can say neither that they stand nor that they do not.
+    pub blind: Vec<&'static str>,
 }
 
 /// What one run of a check came to.
@@ -112,6 +118,7 @@ pub struct Context {
     snmp: snmp::Sessions,
     host: host::Meter,
     album: Arc<picture::Album>,
+    memory: memory::Memory,
 }
 
 impl Context {
@@ -123,6 +130,11 @@ impl Context {
     /// The sockets and keys of SNMP.
     pub(crate) fn snmp(&self) -> &snmp::Sessions {
         &self.snmp
+    }
+
+    /// What is remembered of devices.
+    pub(crate) fn memory(&self) -> &memory::Memory {
+        &self.memory
     }
 
     /// The HTTP client.
@@ -148,7 +160,14 @@ impl Context {
             snmp: snmp::Sessions::default(),
             host: host::Meter::default(),
             album: Arc::default(),
+            memory: memory::Memory::default(),
         })
+    }
+
+    /// Remembers in this folder what each device was when it was seen last.
+    #[must_use]
+    pub fn with_memory(self, folder: PathBuf) -> Self {
+        Self { memory: memory::Memory::in_folder(folder), ..self }
     }
 
     /// Remembers in this folder what each camera shows when nothing is wrong; without one it is learned anew each time.
@@ -174,6 +193,7 @@ pub async fn run(device: &Device, check: &Check, context: &Context) -> Outcome {
         values: reading.values,
         facts: reading.facts,
         view: reading.view,
+        blind: reading.blind,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     }
 }
@@ -186,6 +206,7 @@ pub(crate) struct Reading {
     values: Vec<(String, f64)>,
     facts: BTreeMap<String, String>,
     view: Option<Box<SwitchView>>,
+    blind: Vec<&'static str>,
 }
 
 impl Reading {
@@ -197,7 +218,14 @@ impl Reading {
             values: Vec::new(),
             facts: BTreeMap::new(),
             view: None,
+            blind: Vec::new(),
         }
+    }
+
+    /// This run cannot tell whether that fault stands, so it goes on as it was.
+    pub(crate) fn blind(mut self, code: &'static str) -> Self {
+        self.blind.push(code);
+        self
     }
 
     /// A reading that consists of one fault.
@@ -291,6 +319,10 @@ async fn read(device: &Device, check: &Check, context: &Context) -> Reading {
             let subject = (device.id.as_str(), check.name.as_str(), address);
             picture::read(subject, asked, &context.http, &context.album).await
         }
+        Kind::Isapi(asked) => {
+            let subject = (device.id.as_str(), check.name.as_str(), address);
+            isapi::read(subject, asked, limit, context).await
+        }
         Kind::Host => host::read(&context.host).await,
     }
 }
@@ -300,7 +332,7 @@ fn no_answer(check: &Check, limit: Duration) -> Reading {
     let code = match &check.kind {
         Kind::Icmp { .. } => "icmp_silent",
         Kind::Tcp { .. } => "port_closed",
-        Kind::Http(_) | Kind::Picture(_) => "http_silent",
+        Kind::Http(_) | Kind::Picture(_) | Kind::Isapi(_) => "http_silent",
         Kind::Tls { .. } => "tls_silent",
         Kind::Ntp { .. } => "ntp_silent",
         Kind::Snmp(_) | Kind::Topology(_) => "snmp_silent",
@@ -383,6 +415,23 @@ pub(crate) fn clip(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Reading {
+        /// The codes of its faults.
+        pub(crate) fn codes(&self) -> Vec<&str> {
+            self.faults.iter().map(|fault| fault.code.as_str()).collect()
+        }
+
+        /// The codes of which it cannot tell.
+        pub(crate) fn unseen(&self) -> &[&'static str] {
+            &self.blind
+        }
+
+        /// One piece of the evidence for a fault.
+        pub(crate) fn proof(&self, code: &str, key: &str) -> Option<&Value> {
+            self.faults.iter().find(|fault| fault.code == code)?.evidence.get(key)
+        }
+    }
 
     #[test]
     fn texts_from_devices_are_cut_and_cleaned() {

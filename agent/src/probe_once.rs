@@ -254,6 +254,7 @@ mod tests {
             facts: BTreeMap::new(),
             elapsed_ms: 3,
             view: None,
+            blind: Vec::new(),
         };
         let verdict = Verdict::of(&device, BTreeMap::from([("tcp".to_owned(), outcome)]));
         assert_eq!(verdict.state, State::Down);

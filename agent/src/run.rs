@@ -83,7 +83,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(gateway = %setup.gateway, queued = store.size().records, "the agent begins");
     let core = Core::new(clock.steady(), setup);
     let context = Context::new(clock.clone(), probes_at_once(config.concurrent_probes, open_files_limit()))?;
-    let context = Arc::new(context.with_pictures(config.data_dir.join("pictures")));
+    let context = Arc::new(
+        context.with_pictures(config.data_dir.join("pictures")).with_memory(config.data_dir.join("known")),
+    );
     let notify = Notify::from_env();
     let nudge = Arc::new(tokio::sync::Notify::new());
     let (sender, events) = mpsc::channel(EVENTS);
@@ -427,6 +429,7 @@ fn no_verdict(check: &Check) -> Outcome {
         facts: std::collections::BTreeMap::new(),
         elapsed_ms: 0,
         view: None,
+        blind: Vec::new(),
     }
 }
 

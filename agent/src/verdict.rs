@@ -224,14 +224,14 @@ impl Verdicts {
     }
 
     /// Counts one outcome of a check: `bad` are the fault codes it shows; every other code that this check
-    /// showed before counts a good one, as far as the outcome can tell.
+    /// showed before counts a good one, as far as the outcome can tell; of those in `blind` it cannot.
     pub fn observe(
         &mut self,
         now: Timestamp,
         device: &DeviceId,
         check: &str,
         rule: Rule,
-        bad: &[(FaultCode, Evidence)],
+        (bad, blind): (&[(FaultCode, Evidence)], &[&str]),
     ) -> Vec<Change> {
         let records = self.devices.entry(device.clone()).or_default();
         let before = records.seen.insert(check.to_owned(), now);
@@ -247,7 +247,7 @@ impl Verdicts {
             let stood = record.stands();
             let Some(count) = record.by_check.get_mut(check) else { continue };
             let shown = bad.iter().find(|(shown, _)| shown == code);
-            if shown.is_none() && !rule.sees.clears(code) {
+            if shown.is_none() && (!rule.sees.clears(code) || blind.contains(&code.as_str())) {
                 continue;
             }
             let (last_good_at, first_bad_at) = (count.last_good_at, count.first_bad_at);

@@ -18,7 +18,7 @@ pub const CLASSES: &[&str] =
 
 /// The kinds of check that a gateway can run in this release.
 pub const CHECK_KINDS: &[&str] =
-    &["icmp", "tcp", "http", "tls", "ntp", "snmp", "topology", "rtsp", "picture", "host"];
+    &["icmp", "tcp", "http", "tls", "ntp", "snmp", "topology", "rtsp", "picture", "isapi", "host"];
 
 /// The most `[[check]]` tables one device may have.
 pub const CHECKS_MAX: usize = 32;

@@ -5,8 +5,10 @@ use bytes::BytesMut;
 use prost::Message as _;
 use sitewarden_agent::picture::{Watch, decode_with_small, measure};
 use sitewarden_agent::probe::digest::Challenge;
+use sitewarden_agent::probe::isapi::said;
 use sitewarden_agent::probe::rtsp::flow::{Codec, Flow};
 use sitewarden_agent::probe::rtsp::{message, sdp};
+use sitewarden_agent::probe::tree;
 use sitewarden_proto::envelope::{decode, decode_message};
 use sitewarden_proto::metrics;
 use sitewarden_proto::wire::envelope::Body;
@@ -17,7 +19,7 @@ use sitewarden_server::broker::read_packets;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("packet", packet),
     ("envelope", envelope),
     ("block", block),
@@ -30,6 +32,7 @@ pub const TARGETS: [Target; 12] = [
     ("rtp", rtp),
     ("picture", picture),
     ("photo", photo),
+    ("isapi", isapi),
 ];
 
 /// MQTT packets, as the door reads them from the wire, whole and in two pieces.
@@ -177,4 +180,23 @@ fn picture(bytes: &[u8]) {
     if let Ok(watch) = serde_json::from_slice::<Watch>(bytes) {
         let _ = watch.is_sound();
     }
+}
+
+/// What a recorder says of itself, in XML or JSON.
+fn isapi(bytes: &[u8]) {
+    let Ok(said) = tree::parse(bytes) else { return };
+    assert!(said::disks(&said).is_none_or(|disks| disks.len() <= 1_024));
+    assert!(said::proxies(&said).is_none_or(|list| list.len() <= 1_024));
+    assert!(said::links(&said).is_none_or(|list| list.len() <= 1_024));
+    assert!(said::work(&said).is_none_or(|(_, list)| list.len() <= 1_024));
+    assert!(said::recorded_days(&said).is_none_or(|days| days.iter().all(|day| (1..=31).contains(day))));
+    let noon = jiff::civil::date(2026, 11, 20).at(12, 0, 0, 0);
+    for track in said::tracks(&said).unwrap_or_default() {
+        assert_eq!(
+            (track.is_due(noon).is_some(), track.is_daily().is_some()),
+            (track.has_plan, track.has_plan)
+        );
+    }
+    let uptime = said.word("deviceUpTime").and_then(said::uptime_s);
+    assert!(uptime.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0));
 }

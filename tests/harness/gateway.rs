@@ -324,6 +324,7 @@ impl Gateway {
             facts: BTreeMap::new(),
             elapsed_ms: 3,
             view: None,
+            blind: Vec::new(),
         };
         match self.conditions.get(device).unwrap_or(&Condition::Fine) {
             Condition::Dead => outcome(OutcomeState::Silent, Some(silence(check))),

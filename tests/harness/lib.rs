@@ -8,6 +8,7 @@ pub mod database;
 pub mod desk;
 pub mod disk;
 pub mod door;
+pub mod field;
 pub mod fleet;
 pub mod gateway;
 pub mod line;

@@ -9,6 +9,7 @@
 mod bent;
 mod calendar;
 mod chronyd;
+mod isapi;
 mod lighttpd;
 mod onvif;
 mod process;
@@ -22,6 +23,7 @@ mod vendor;
 pub use bent::Bent;
 pub use calendar::read_calendar;
 pub use chronyd::Chronyd;
+pub use isapi::IsapiPeer;
 pub use lighttpd::Lighttpd;
 pub use onvif::{OnvifCamera, Seen};
 pub use process::{free_tcp_port, free_udp_port};

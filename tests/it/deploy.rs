@@ -46,6 +46,15 @@ fn the_example_of_a_camera_is_accepted_by_both_ends() {
 }
 
 #[test]
+fn the_example_of_a_recorder_is_accepted_by_both_ends() {
+    let (path, text) = deploy("examples/recorder.toml");
+    let device = sitewarden_agent::config::read_device_file(&path).unwrap();
+    assert_eq!(device.checks.iter().map(|check| check.kind.word()).collect::<Vec<_>>(), ["icmp", "isapi"]);
+    let (_, checks) = text.split_once("\n\n").unwrap();
+    assert_eq!(sitewarden_server::device::parse_checks(checks).unwrap().len(), 2);
+}
+
+#[test]
 fn the_example_of_a_calendar_is_accepted_and_knows_the_notices() {
     let (_, text) = deploy("examples/office.toml");
     let office = sitewarden_server::calendar::file::read(&text).unwrap();

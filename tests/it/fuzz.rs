@@ -129,5 +129,6 @@ fuzz![
     sdp,
     rtp,
     picture,
-    photo
+    photo,
+    isapi
 ];

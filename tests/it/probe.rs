@@ -2,6 +2,7 @@
 
 mod hostile;
 mod http;
+mod isapi;
 mod network;
 mod once;
 mod picture;

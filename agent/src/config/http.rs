@@ -50,23 +50,24 @@ pub struct Picture {
     pub baseline: u16,
 }
 
+/// How a check logs in where it does not say.
 #[derive(Clone, Copy)]
-enum Auth {
+pub(super) enum Usual {
     None,
     Basic,
     Digest,
 }
 
 /// How a check logs in; `usual` where it does not say.
-fn auth(table: &mut Table<'_>, usual: Auth) -> Result<HttpAuth, Error> {
-    let words = [("none", Auth::None), ("basic", Auth::Basic), ("digest", Auth::Digest)];
+pub(super) fn auth(table: &mut Table<'_>, usual: Usual) -> Result<HttpAuth, Error> {
+    let words = [("none", Usual::None), ("basic", Usual::Basic), ("digest", Usual::Digest)];
     Ok(match table.word("auth", &words)?.map_or(usual, |found| found.value) {
-        Auth::None => HttpAuth::None,
-        Auth::Basic => {
+        Usual::None => HttpAuth::None,
+        Usual::Basic => {
             let (user, password) = login(table)?;
             HttpAuth::Basic { user, password }
         }
-        Auth::Digest => {
+        Usual::Digest => {
             let (user, password) = login(table)?;
             HttpAuth::Digest { user, password }
         }
@@ -83,7 +84,7 @@ pub(super) fn read_picture(table: &mut Table<'_>) -> Result<Picture, Error> {
         ));
     }
     let path = path(table)?;
-    let usual = if table.peek("user").is_some() { Auth::Digest } else { Auth::None };
+    let usual = if table.peek("user").is_some() { Usual::Digest } else { Usual::None };
     let auth = auth(table, usual)?;
     let http = Http { port, tls, path, auth, expect_status: 200, expect_text: None };
     Ok(Picture { http, baseline: table.number("baseline", 0..=u16::MAX, 1)? })
@@ -93,7 +94,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<Http, Error> {
     let tls = table.flag("tls", false)?;
     let port = port(table, Some(if tls { 443 } else { 80 }))?;
     let path = path(table)?;
-    let auth = auth(table, Auth::None)?;
+    let auth = auth(table, Usual::None)?;
     let expect_status = table.number("expect_status", 100..=599, 200)?;
     let expect_text = table.text("expect_text", "\"Welcome\"")?.map(|found| found.value);
     Ok(Http { port, tls, path, auth, expect_status, expect_text })

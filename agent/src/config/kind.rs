@@ -3,6 +3,7 @@
 use super::device::port;
 use super::http::{self, Http, Picture};
 use super::reader::{Error, Table};
+use super::recorder::{self, Recorder};
 use super::rtsp::{self, Rtsp};
 use super::snmp::{self, Snmp};
 
@@ -43,6 +44,8 @@ pub enum Kind {
     Rtsp(Rtsp),
     /// What a camera shows.
     Picture(Picture),
+    /// What a Hikvision device says of itself, over ISAPI.
+    Isapi(Recorder),
     /// The gateway itself.
     Host,
 }
@@ -60,6 +63,7 @@ impl Kind {
             Self::Topology(_) => "topology",
             Self::Rtsp(_) => "rtsp",
             Self::Picture(_) => "picture",
+            Self::Isapi(_) => "isapi",
             Self::Host => "host",
         }
     }
@@ -76,6 +80,7 @@ pub(super) enum Word {
     Topology,
     Rtsp,
     Picture,
+    Isapi,
     Host,
 }
 
@@ -89,6 +94,7 @@ pub(super) const KINDS: &[(&str, Word)] = &[
     ("topology", Word::Topology),
     ("rtsp", Word::Rtsp),
     ("picture", Word::Picture),
+    ("isapi", Word::Isapi),
     ("host", Word::Host),
 ];
 
@@ -115,6 +121,7 @@ impl Word {
             Self::Topology => (Kind::Topology(snmp::read_login(table)?), 300, 20),
             Self::Rtsp => (Kind::Rtsp(rtsp::read(table)?), 120, 15),
             Self::Picture => (Kind::Picture(http::read_picture(table)?), 120, 15),
+            Self::Isapi => (Kind::Isapi(recorder::read(table)?), 300, 30),
             Self::Host => (Kind::Host, 60, 10),
         })
     }

@@ -46,6 +46,8 @@ pub(super) struct Run {
     pub(super) check: String,
     pub(super) rule: Rule,
     pub(super) bad: Vec<(FaultCode, Evidence)>,
+    /// Codes of which it can say nothing.
+    pub(super) blind: Vec<&'static str>,
 }
 
 impl Judge {
@@ -113,7 +115,8 @@ impl Judge {
                     Some((FaultCode::try_from(finding.code.clone()).ok()?, own.evidence.clone()))
                 })
                 .collect();
-            runs.push(Run { check: name, rule: rule(check, outcome), bad });
+            let blind = outcome.blind.clone();
+            runs.push(Run { check: name, rule: rule(check, outcome), bad, blind });
         }
         Judged { runs, hurry, fell_silent: is_silent_now && !was_silent }
     }
@@ -188,7 +191,8 @@ fn asks_the_device(check: &Check) -> bool {
         | Kind::Snmp(_)
         | Kind::Topology(_)
         | Kind::Rtsp(_)
-        | Kind::Picture(_) => true,
+        | Kind::Picture(_)
+        | Kind::Isapi(_) => true,
         Kind::Host => false,
     }
 }

@@ -120,6 +120,7 @@ impl Bench {
                         facts: BTreeMap::new(),
                         elapsed_ms: 1,
                         view: None,
+                        blind: Vec::new(),
                     };
                     self.runs.push(key);
                     self.core.handle_outcome(self.now, &device, &check, outcome);

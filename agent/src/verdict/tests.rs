@@ -41,7 +41,7 @@ impl Bench {
             self.second += 10;
             let bad: Vec<_> = if outcome == 'x' { vec![(code(), Evidence::new())] } else { Vec::new() };
             let changes =
-                self.verdicts.observe(from_ms(self.second * 1000), &device(), check, self.rule, &bad);
+                self.verdicts.observe(from_ms(self.second * 1000), &device(), check, self.rule, (&bad, &[]));
             if changes.is_empty() {
                 said.push('-');
             }
@@ -80,7 +80,7 @@ fn the_fact_carries_the_last_good_and_the_first_bad_time() {
     bench.feed("tcp", "..x");
     let bad = [(code(), Evidence::from([("port".into(), 554.into())]))];
     let now = from_ms(1_040_000);
-    let change = bench.verdicts.observe(now, &device(), "tcp", RULE, &bad).pop().unwrap();
+    let change = bench.verdicts.observe(now, &device(), "tcp", RULE, (&bad, &[])).pop().unwrap();
     assert_eq!(change.last_good_at, Some(from_ms(1_020_000)));
     assert_eq!(change.first_bad_at, Some(from_ms(1_030_000)));
     assert_eq!(change.at, now);
@@ -174,7 +174,7 @@ fn silence_does_not_clear_what_an_answer_showed() {
             .map(|code| (FaultCode::try_from((*code).to_owned()).unwrap(), Evidence::new()))
             .collect();
         let rule = Rule { sees, ..RULE };
-        let changes = verdicts.observe(from_ms(second * 1000), &device(), "http", rule, &bad);
+        let changes = verdicts.observe(from_ms(second * 1000), &device(), "http", rule, (&bad, &[]));
         changes.into_iter().map(|change| (change.code.to_string(), change.kind)).collect()
     };
     run(0, Sees::Everything, &["http_status"]);
@@ -192,4 +192,28 @@ fn silence_does_not_clear_what_an_answer_showed() {
     cleared.sort_by(|a, b| a.0.cmp(&b.0));
     let both = ["http_status", "unreachable"].map(|code| (code.to_owned(), ChangeKind::Cleared));
     assert_eq!(cleared, both);
+}
+
+#[test]
+fn what_an_answer_leaves_open_goes_on_as_it_was() {
+    let mut verdicts = Verdicts::default();
+    let mut run = |second: i64, codes: &[&str], blind: &[&str]| -> Vec<(String, ChangeKind)> {
+        let bad: Vec<_> = codes
+            .iter()
+            .map(|code| (FaultCode::try_from((*code).to_owned()).unwrap(), Evidence::new()))
+            .collect();
+        let rule = Rule { sees: Sees::Everything, ..RULE };
+        let changes = verdicts.observe(from_ms(second * 1000), &device(), "isapi", rule, (&bad, blind));
+        changes.into_iter().map(|change| (change.code.to_string(), change.kind)).collect()
+    };
+    run(0, &["disk_failed", "channel_offline"], &[]);
+    assert_eq!(run(30, &["disk_failed", "channel_offline"], &[]).len(), 2);
+    // The user lost the right to see the disks; that the channels are back is seen.
+    let mut changes = Vec::new();
+    for round in 2..20 {
+        changes.extend(run(round * 30, &[], &["disk_failed"]));
+    }
+    assert_eq!(changes, [("channel_offline".to_owned(), ChangeKind::Cleared)]);
+    run(600, &[], &[]);
+    assert_eq!(run(630, &[], &[]), [("disk_failed".to_owned(), ChangeKind::Cleared)]);
 }

@@ -6,6 +6,7 @@ const SNMP = '[[check]]\nkind = "snmp"\nversion = "3"\nuser = "monitor"\nauth = 
 const TCP = '[[check]]\nkind = "tcp"\nname = "web-port"\nport = 80\n';
 const STREAM = '[[check]]\nkind = "rtsp"\npath = "/Streaming/Channels/102"\nuser = "viewer"\npassword = "…"\n';
 const PICTURE = '[[check]]\nkind = "picture"\npath = "/ISAPI/Streaming/channels/101/picture"\nuser = "viewer"\npassword = "…"\n';
+const ISAPI = '[[check]]\nkind = "isapi"\nuser = "viewer"\npassword = "…"\nkeep_days = 30\n';
 const HOST = '[[check]]\nkind = "host"\n';
 
 /** Name of the example, TOML text. */
@@ -14,6 +15,7 @@ export const EXAMPLES: [string, string][] = [
   ['tcp', TCP],
   ['rtsp', STREAM],
   ['picture', PICTURE],
+  ['isapi', ISAPI],
   ['http', WEB],
   ['tls', '[[check]]\nkind = "tls"\nport = 443\nwarn_days = 30\n'],
   ['ntp', '[[check]]\nkind = "ntp"\nmax_offset_ms = 2000\n'],
@@ -27,6 +29,7 @@ export const CLASSES = ['camera', 'nvr', 'switch', 'access', 'ups', 'phone', 'in
 export function starter(kind: string): string {
   if (kind === 'gateway') return HOST;
   if (kind === 'switch' || kind === 'ups') return `${PING}\n${SNMP}`;
-  if (kind === 'camera' || kind === 'nvr') return `${PING}\n${STREAM}\n${WEB}`;
+  if (kind === 'nvr') return `${PING}\n${ISAPI}`;
+  if (kind === 'camera') return `${PING}\n${STREAM}\n${WEB}`;
   return PING;
 }

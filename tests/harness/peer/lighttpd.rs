@@ -54,7 +54,7 @@ impl Lighttpd {
                 "server.document-root = \"{root}/www\"\n\
                  server.bind = \"127.0.0.1\"\n\
                  server.port = {port}\n\
-                 server.modules = (\"mod_auth\", \"mod_authn_file\", \"mod_accesslog\", \"mod_cgi\")\n\
+                 server.modules = (\"mod_auth\", \"mod_authn_file\", \"mod_accesslog\", \"mod_rewrite\", \"mod_cgi\")\n\
                  index-file.names = (\"index.html\")\n\
                  server.stat-cache-engine = \"disable\"\n\
                  mimetype.assign = (\".html\" => \"text/html\")\n\

@@ -58,6 +58,7 @@ impl Site {
             facts: BTreeMap::new(),
             elapsed_ms: 3,
             view: None,
+            blind: Vec::new(),
         }
     }
 

@@ -12,7 +12,7 @@ use image::{ExtendedColorType, RgbImage};
 use ring::digest::{SHA256, digest};
 use tokio::sync::Semaphore;
 
-use crate::files::write_private;
+use crate::files::{forget_the_oldest, make_data_dir, write_private};
 use crate::picture::{Measures, Mode, Seen, Unreadable, WARM_UP, Watch, decode_with_small, measure};
 
 /// Most cameras that are remembered; the file that was written longest ago goes.
@@ -121,23 +121,12 @@ impl Subject {
 
 fn write(path: &Path, watch: &Watch) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
-        crate::files::make_data_dir(folder)?;
+        make_data_dir(folder)?;
         if !path.exists() {
-            forget_the_oldest(folder)?;
+            forget_the_oldest(folder, FILES_MAX)?;
         }
     }
     write_private(path, &serde_json::to_vec(watch)?)
-}
-
-fn forget_the_oldest(folder: &Path) -> std::io::Result<()> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        files.push((entry.metadata()?.modified()?, entry.path()));
-    }
-    files.sort();
-    let too_many = (files.len() + 1).saturating_sub(FILES_MAX);
-    files.iter().take(too_many).try_for_each(|(_, path)| std::fs::remove_file(path))
 }
 
 /// The picture as a JPEG that fits into a record; None where none does.
