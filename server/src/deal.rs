@@ -86,7 +86,7 @@ pub struct Deal {
     pub offers: Vec<Offer>,
     /// That our diagnosis was wrong.
     pub misdiagnosis: Option<Line>,
-    /// Parts that were replaced.
+    /// Parts that replaced others, or were used up.
     pub parts: Vec<Line>,
     /// Substitute devices out and back.
     pub loans: Vec<Line>,
@@ -169,7 +169,7 @@ pub fn read(lines: &[Line]) -> Deal {
                 }
             }
             "misdiagnosis" => deal.misdiagnosis = Some(line.clone()),
-            "replaced" => deal.parts.push(line.clone()),
+            "replaced" | "part_used" => deal.parts.push(line.clone()),
             "loaner_out" | "loaner_back" => deal.loans.push(line.clone()),
             "penalty" => deal.penalties.push(line.clone()),
             _ => {}

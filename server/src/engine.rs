@@ -27,7 +27,8 @@ use crate::page::channel::heartbeat::Beats;
 use crate::page::store::OnDuty;
 use crate::sla::store::Library;
 use crate::{
-    contract, escalation, gateway, history, incident, inspection, maintenance, page, remedy, retention, sla,
+    contract, escalation, gateway, history, incident, inspection, maintenance, page, part, remedy, retention,
+    sla,
 };
 
 /// How often the engine looks when nothing happens.
@@ -123,6 +124,7 @@ impl Engine {
         guarded("clocks", gateway::step::clocks(app, now)).await;
         guarded("disks", gateway::step::disks(app, now)).await;
         guarded("renewals", contract::step::remind(app, now)).await;
+        guarded("loaners", part::step::remind(app, now)).await;
         guarded("count clocks", count(app, &mut self.library, now)).await;
         if self.inspections_due.is_none_or(|due| now >= due) {
             self.inspections_due = now.checked_add(INSPECTIONS_EVERY).ok();

@@ -31,6 +31,7 @@ pub mod notify;
 pub mod openapi;
 pub mod page;
 pub mod paper;
+pub mod part;
 pub mod remedy;
 pub mod retention;
 pub mod rota;

@@ -30,7 +30,7 @@ export function makeDeals() {
       if (deal.coverage?.outcome !== 'chargeable') return refuse('coverage_open', 'nobody has decided whether this work is free');
       const charges = body.lines.map((line) => ({ title: deal.items.find((one) => one.item === line.item)?.title ?? line.item, amount_fen: 40_000, how: '2 started hours × 200.00', how_zh: '2 小时（不足一小时按一小时） × 200.00' }));
       deal.offers.push({ round: deal.offers.length + 1, plan: body.plan, fee_fen: charges.length * 40_000, charges, by, at, answer: null });
-    } else if (body.what === 'replaced') deal.parts.push({ component: body.component, with: body.with, consent: body.consent, paid: body.paid, by, at });
+    } else if (body.what === 'replaced') deal.parts.push({ component: body.component, name: '', name_zh: '', quantity: 1, with: body.with, consent: body.consent, paid: body.paid, by, at });
     else if (body.what === 'misdiagnosis') Object.assign(deal, { misdiagnosis: { reason: body.reason, by, at }, owed_fen: deal.owed_fen === null ? null : 0 });
     else if (body.what === 'loaner_out' || body.what === 'loaner_back') {
       deal.loaner.is_out = body.what === 'loaner_out';

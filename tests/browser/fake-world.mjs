@@ -3,6 +3,7 @@ import { makeClocks } from './fake-clocks.mjs';
 import { makeDeals } from './fake-deal.mjs';
 import { makeContracts } from './fake-contracts.mjs';
 import { makeInspections } from './fake-inspections.mjs';
+import { makeParts } from './fake-parts.mjs';
 import { makeDuty } from './fake-duty.mjs';
 import { makeVisits } from './fake-visits.mjs';
 
@@ -23,7 +24,7 @@ const FAULTS = [
 ];
 const ACTS = ['own_account', 'own_contacts', 'see_board', 'see_customers', 'edit_customers', 'see_sites', 'edit_sites', 'see_gateways', 'edit_gateways', 'see_devices', 'edit_devices', 'probe_devices', 'see_remedies', 'edit_remedies', 'press_remedies',
   'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'ack_tickets', 'record_facts', 'judge_clocks', 'close_tickets', 'assign_tickets', 'see_people', 'edit_people', 'see_duty', 'edit_duty', 'edit_maintenance', 'see_audit', 'see_channels', 'see_deliveries', 'edit_channels', 'see_contracts', 'check_contracts', 'edit_contracts', 'see_inspections', 'agree_inspections', 'plan_inspections'];
-ACTS.push('see_escalation', 'edit_escalation', 'edit_pager', 'see_rota', 'edit_rota', 'swap_shifts', 'log_duty', 'edit_pay', 'see_visits', 'work_visits', 'plan_visits');
+ACTS.push('see_escalation', 'edit_escalation', 'edit_pager', 'see_rota', 'edit_rota', 'swap_shifts', 'log_duty', 'edit_pay', 'see_visits', 'work_visits', 'plan_visits', 'see_parts', 'work_parts', 'edit_parts');
 const CUSTOMER_ACTS = ['own_account', 'see_board', 'see_sites', 'see_devices', 'see_remedies', 'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'see_contracts', 'see_inspections', 'agree_inspections'];
 
 const quiet = (now) => ({ queue_oldest_at: null, newest_at: now - 40_000, late_ms: 1400, replay_left: null, gaps: 0, gaps_day: 0, lost_records: 0, last_gap_at: null, last_gap_reason: null, refused_by_agent: 0, refused_here: 0, clock_wrong_at: null, disk_trouble: null, disk_wrong_at: null });
@@ -168,6 +169,8 @@ export function makeWorld(size, { role, mustChange, language }) {
   }
   const promised = makeContracts(size, now, me, sites);
   const inspected = makeInspections(size, now, me, sites, devices);
+  const lying = makeParts(sites, users, now);
+  if (size === 0) lying.none();
   const missing = { status: 404, error: 'not_found', message: 'there is no such row', hint: 'it may have been removed' };
 
   function answer(method, path, query, body) {
@@ -180,6 +183,8 @@ export function makeWorld(size, { role, mustChange, language }) {
       case 'customers': return get ? items(size ? [{ id: 'customer-1', name: 'Harbour Authority', note: 'class A, 24 × 7', created_at: now, sites: sites.length }] : []) : { body: { id: 'customer-2', ...body } };
       case 'topology': return items(proposals(get ? query.get('site_id') : 'site-0'));
       case 'sites': if (third === 'remedies') return { body: allowed }; return !get ? { body: { id: 'site-0', ...body } } : id ? one(sites, id) : items(sites);
+      case 'loaners': return lying.loaners(method, id, third, query, body);
+      case 'parts': return lying.answer(method, id, third, body);
       case 'inspections': return inspected.answer(method, id, third, query, body);
       case 'contracts': return promised.answer(method, id, third, fourth, query, body);
       case 'calendars': return promised.calendars(id, query);

@@ -22,7 +22,7 @@ const SHOTS = {
   'gateway-hangs': { size: 10, path: '/gateways', open: true, details: true, full: true }, 'gateway-hangs-phone': { size: 10, path: '/gateways', width: 390, height: 844, language: 'zh', theme: 'light', open: true, details: true, full: true },
   tech: { size: 10, path: '/tech', width: 390, height: 844 }, 'tech-zh': { size: 10, path: '/tech', width: 390, height: 844, language: 'zh', theme: 'light' }, 'tech-job': { size: 10, path: '/tech#00000000-0000-4000-8000-000000000001', width: 390, height: 844, full: true }, 'tech-job-zh': { size: 10, path: '/tech#00000000-0000-4000-8000-000000000001', width: 390, height: 844, full: true, language: 'zh', theme: 'light' },
   'visits': { size: 10, path: '/tickets/1032', visits: true, full: true }, 'visits-zh': { size: 10, path: '/tickets/1032', visits: true, full: true, language: 'zh', theme: 'light' }, 'visits-phone': { size: 10, path: '/tickets/1032', visits: true, full: true, width: 390, height: 844 },
-  ...contracts(), ...settled(), ...inspected(),
+  ...contracts(), ...settled(), ...inspected(), ...lying(),
   ...duty(),
   login: { size: 10, path: '/', signedIn: false }, password: { size: 10, path: '/', mustChange: true }, search: { size: 10, path: '/search?q=cam' },
 };
@@ -42,6 +42,12 @@ function contracts() {
 function settled() {
   const looks = { '': {}, '-light-zh': { language: 'zh', theme: 'light' }, '-phone': { width: 390, height: 844 }, '-phone-zh': { width: 390, height: 844, language: 'zh', theme: 'light' } };
   return Object.fromEntries(Object.entries(looks).map(([suffix, look]) => [`deal${suffix}`, { size: 10, path: '/tickets/1032', full: true, settle: true, ...look }]));
+}
+/** Parts: what lies where, movements, kinds; with nothing yet. */
+function lying() {
+  const looks = { '': {}, '-light-zh': { language: 'zh', theme: 'light' }, '-phone': { width: 390, height: 844 }, '-phone-zh': { width: 390, height: 844, language: 'zh', theme: 'light' } };
+  const pages = { 'parts-none': { size: 0 }, parts: {}, 'parts-moves': { path: '/parts?view=moves' }, 'parts-loaners': { path: '/parts?view=loaners' }, 'parts-kinds': { path: '/parts?view=kinds' } };
+  return Object.fromEntries(Object.entries(pages).flatMap(([name, more]) => Object.entries(looks).map(([suffix, look]) => [`${name}${suffix}`, { size: 10, path: '/parts', full: true, ...look, ...more }])));
 }
 /** Inspections: the month, the list, one that is opened; wide and on a phone, in both languages. */
 function inspected() {

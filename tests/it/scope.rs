@@ -225,7 +225,8 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
             asks.extend(one(&of.number).unwrap());
             Some(asks)
         }
-        (_, "visits", true) => one(&of.command),
+        (_, "visits" | "parts" | "loaners" | "repairs", true) => one(&of.command),
+        ("GET", "parts" | "loaners" | "repairs", false) => narrowed(&[]),
         ("GET", "visits", false) => narrowed(&[("mine", "true")]),
         ("PUT", "inspections", false) => {
             let body = json!({ "contract_id": of.contract, "site_id": of.site, "event": "commissioned", "day": "2026-01-31" });

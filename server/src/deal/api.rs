@@ -24,9 +24,12 @@ use crate::ticket::{self, Actor};
 use crate::user::{self, Act, Role, Viewer};
 
 mod ask;
+mod lend;
 pub mod shape;
 
 use ask::{coverage, offer};
+pub use lend::{is_customer_liable, lend, state, take_back};
+use lend::{may_lend, may_take_back};
 use shape::{DealPenalty, DealRuling, NewDeal, NewDealAnswer, TicketDeal};
 
 /// The routes.
@@ -205,26 +208,16 @@ async fn settle(
             )
         }
         NewDeal::LoanerOut { device } => {
-            if contract.loaner.is_none() {
-                return Err(no(&No::NoLoaner));
-            }
-            if deal.is_out() {
-                return Err(no(&No::Out));
-            }
+            may_lend(&desk)?;
             step = Some("loaner_out");
             Some(json!({ "device": line("device", &device, 1..=120)? }))
         }
         NewDeal::LoanerBack { damaged } => {
-            if !deal.is_out() {
-                return Err(no(&No::NoLoan));
+            if crate::part::store::loaner::is_out(&mut tx, &desk.row.id).await? {
+                return Err(ApiError::conflict("from_stock", "it came out of our stock")
+                    .hint("take it back among the parts; the record follows"));
             }
-            let lacks = lacking(&desk.case, now);
-            if !lacks.is_empty() {
-                let text = format!("before the original comes back: {}", lacks.join(", "));
-                return Err(
-                    ApiError::conflict("not_yet", text).hint("say that it has happened, then take it back")
-                );
-            }
+            may_take_back(&desk, now)?;
             step = Some("loaner_returned");
             let device = deal.loans.last().map(|line| line.body["device"].clone()).unwrap_or_default();
             Some(json!({ "device": device, "damaged": damaged }))
@@ -239,10 +232,7 @@ async fn settle(
         }
     };
     if let Some(step) = step {
-        let fact = json!({ "what": step, "evidence": [] });
-        let by = by(&viewer);
-        let fact = fact::New { actor: &by, body: &fact, occurred_at: now, device: None, supersedes: None };
-        fact::append(&mut tx, &desk.row.id, &fact, now).await?;
+        state(&mut tx, &viewer, &desk.row.id, step, now).await?;
     }
     finish(&app, tx, &viewer, desk, (what, body), now).await
 }

@@ -115,6 +115,12 @@ acts! {
     WorkVisits = "work_visits",
     /// Send others, take any step of any visit, call back, file and cancel.
     PlanVisits = "plan_visits",
+    /// Parts, places, what lies where, movements, substitute devices, repairs.
+    SeeParts = "see_parts",
+    /// Move parts by one's own van, use them on a visit, lend and take back, say how a repair goes.
+    WorkParts = "work_parts",
+    /// Kinds of parts and places, buying and counting, any movement, when a loaner is to be back.
+    EditParts = "edit_parts",
     /// Inspections, what they are counted from, when sites are closed, which devices were looked at.
     SeeInspections = "see_inspections",
     /// Agree to the day of an inspection, and move it with the customer's consent.
@@ -200,11 +206,14 @@ pub fn allows(role: Role, act: Act) -> bool {
         | Act::RecordFacts
         | Act::SeeVisits
         | Act::WorkVisits
+        | Act::SeeParts
+        | Act::WorkParts
         | Act::CloseTickets => &[Administrator, Noc, Technician],
         Act::EditDevices
         | Act::AssignTickets
         | Act::JudgeClocks
         | Act::PlanVisits
+        | Act::EditParts
         | Act::PlanInspections
         | Act::EditDuty
         | Act::EditRota

@@ -216,7 +216,7 @@ fn person(viewer: &Viewer) -> Actor {
 }
 
 /// An id that somebody else made: a UUID, written in one way.
-fn own_id(field: &str, text: &str) -> Result<String, ApiError> {
+pub(crate) fn own_id(field: &str, text: &str) -> Result<String, ApiError> {
     let id = uuid::Uuid::try_parse(text).ok().filter(|id| !id.is_nil());
     id.map(|id| id.to_string())
         .ok_or_else(|| ApiError::bad_request(field, "it is no UUID", "make a random UUID"))

@@ -210,7 +210,12 @@ impl Slip<'_> {
             let words = |key: &str| line.body[key].as_str().unwrap_or_default().to_owned();
             let outcome = if line.body["paid"] == true { "chargeable" } else { "free" };
             let at = self.at(line.at.as_millisecond());
-            vec![at, words("component"), words("with"), words("consent"), self.of("deal.outcome", outcome)]
+            let name = if self.language == Language::Zh { words("name_zh") } else { words("name") };
+            let count = line.body["quantity"].as_i64().filter(|count| *count > 1);
+            let count = count.map(|count| format!("× {count}")).unwrap_or_default();
+            let with = [name, words("with"), count].into_iter().filter(|one| !one.is_empty());
+            let with = with.collect::<Vec<_>>().join(" ");
+            vec![at, words("component"), with, words("consent"), self.of("deal.outcome", outcome)]
         };
         let rows: Vec<Vec<String>> = self.deal.parts.iter().map(row).collect();
         let widths = vec![22.0, 24.0, 24.0, 16.0, 14.0];

@@ -110,11 +110,17 @@ pub struct DealNote {
     pub at: i64,
 }
 
-/// A part that was replaced.
+/// A part that replaced another, or was used up.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DealPart {
-    /// Which.
+    /// What was replaced; empty where nothing was.
     pub component: String,
+    /// What it is called in English, where it came out of our stock.
+    pub name: String,
+    /// The same in Chinese.
+    pub name_zh: String,
+    /// How many.
+    pub quantity: i64,
     /// With which.
     pub with: String,
     /// Who consented for the customer.
@@ -258,6 +264,9 @@ impl From<&Line> for DealPart {
     fn from(one: &Line) -> Self {
         Self {
             component: word(&one.body, "component"),
+            name: word(&one.body, "name"),
+            name_zh: word(&one.body, "name_zh"),
+            quantity: one.body["quantity"].as_i64().unwrap_or(1),
             with: word(&one.body, "with"),
             consent: word(&one.body, "consent"),
             paid: one.body["paid"] == true,

@@ -204,7 +204,7 @@ pub(super) async fn apply_to(
 }
 
 /// What lies before that is not believed.
-pub(super) fn earliest(row: &Row) -> Timestamp {
+pub(crate) fn earliest(row: &Row) -> Timestamp {
     from_ms(row.opened_at).saturating_sub(BEFORE).unwrap_or(Timestamp::MIN)
 }
 

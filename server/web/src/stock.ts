@@ -1,0 +1,48 @@
+// Parts: the shapes of their routes, one function per route, and what they are called.
+import { get, post, put, query } from './api';
+import { siteName, speech, word } from './text.svelte';
+import type { List } from './types';
+
+export type Kind = { id: string; number: string; name: string; name_zh: string; by_serial: boolean; price_fen: number; reorder_at: number; lead_days: number };
+export type Place = { id: string; kind: string; name: string; account_id: string | null; account: string | null; site_id: string | null; site_name: string | null; site_name_zh: string | null };
+export type Stock = { place_id: string; kind_id: string; owner_id: string | null; owner: string | null; quantity: number; serials: string[] };
+export type Move = {
+  id: string; seq: number; kind_id: string; number: string; name: string; name_zh: string; from_id: string; to_id: string; quantity: number; serial: string; owner_id: string | null;
+  owner: string | null; why: string; note: string; ticket_id: string | null; ticket_number: number | null; visit_id: string | null; occurred_at: number; recorded_at: number; actor: string;
+};
+export type NewMove = { kind_id: string; from_id: string; to_id: string; quantity: number; serial: string; owner_id: string | null; note: string };
+export type Loaner = {
+  id: string; kind_id: string; number: string; name: string; name_zh: string; serial: string; ticket_id: string; ticket_number: number; site_id: string; site_name: string; site_name_zh: string; zone: string;
+  customer: string; out_at: number; due_at: number; out_by: string; state: 'out' | 'returned' | 'damaged' | 'lost'; liable: string; ended_at: number | null; ended_by: string; note: string; overdue: boolean;
+};
+/** A part used on a visit, as the phone sends it. */
+export type Use = { kind_id: string; quantity: number; serial: string; owner_id: string | null; component: string; paid: boolean; consent: string };
+/** What lies in one's own van, with what it is called. */
+export type Own = Stock & { kind: Kind };
+
+const id = encodeURIComponent;
+export const stock = {
+  all: () => get<List<Stock>>('/parts'),
+  mine: () => get<List<Stock>>(`/parts${query({ mine: 'true' })}`),
+  kinds: () => get<List<Kind>>('/parts/kinds'),
+  putKind: (key: string, body: Omit<Kind, 'id'>) => put<Kind>(`/parts/kinds/${id(key)}`, body),
+  places: () => get<List<Place>>('/parts/places'),
+  putPlace: (key: string, body: { kind: string; name: string; account_id: string | null; site_id: string | null }) => put<Place>(`/parts/places/${id(key)}`, body),
+  moves: (filter: { kind_id?: string; place_id?: string; before?: string }) => get<List<Move>>(`/parts/moves${query(filter)}`),
+  move: (key: string, body: NewMove) => put<Move>(`/parts/moves/${id(key)}`, body),
+  loaners: (all: boolean) => get<List<Loaner>>(`/loaners${query({ all: all ? 'true' : undefined })}`),
+  lend: (key: string, body: { ticket_id: string; kind_id: string; serial: string; due_at: number }) => put<Loaner>(`/loaners/${id(key)}`, body),
+  extend: (key: string, due_at: number) => post<Loaner>(`/loaners/${id(key)}/due`, { due_at }),
+  endLoan: (key: string, body: { outcome: string; to_id: string | null; liable: string; note: string }) => post<Loaner>(`/loaners/${id(key)}/end`, body),
+  use: (visit: string, key: string, body: Use & { device_at?: number; device_now?: number; skew_before_ms?: number | null }) => put<Move>(`/visits/${id(visit)}/parts/${id(key)}`, body),
+};
+
+/** The world outside: it has no bottom, and nothing is listed there. */
+export const OUTSIDE = ['supplier', 'used', 'lost'];
+export const SINGLE = [...OUTSIDE, 'workshop'];
+export const kindName = (one: { name: string; name_zh: string }) => (speech.language === 'zh' ? one.name_zh : one.name);
+export function placeName(one: Place): string {
+  if (one.kind === 'van') return [one.account ?? '', one.name].filter(Boolean).join(' · ');
+  if (one.kind === 'site') return [siteName({ name: one.site_name ?? '', name_zh: one.site_name_zh ?? '' })[0], one.name].filter(Boolean).join(' · ');
+  return one.name || word('part.place', one.kind);
+}

@@ -1,0 +1,49 @@
+// Invented parts for the fake server: kinds with and without serial numbers, places, what lies where, and the movements that brought it there.
+const KINDS = [
+  ['PSU-12V5A', 'Power supply 12 V 5 A', '电源 12V5A', true, 8_800, 4, 7], ['CAT6-M', 'Cat 6 cable, metre', '六类网线（米）', false, 320, 200, 3],
+  ['CAM-DOME-4M', 'Dome camera 4 MP', '半球摄像机 400 万', true, 42_000, 2, 14], ['HDD-8T', 'Surveillance disk 8 TB', '监控硬盘 8TB', true, 126_000, 3, 10],
+  ['RJ45', 'Plug RJ45', 'RJ45 水晶头', false, 45, 100, 2],
+];
+export function makeParts(sites, users, now) {
+  const kinds = KINDS.map(([number, name, name_zh, by_serial, price_fen, reorder_at, lead_days], i) => ({ id: `kind-${i}`, number, name, name_zh, by_serial, price_fen, reorder_at, lead_days }));
+  const place = (id, kind, more) => ({ id, kind, name: '', account_id: null, account: null, site_id: null, site_name: null, site_name_zh: null, ...more });
+  const places = [place('depot-1', 'depot', { name: 'Main depot 总库' }), place('van-1', 'van', { account_id: users[0]?.id ?? 'u', account: users[0]?.name ?? 'Li Wei' }),
+    ...(sites[0] ? [place('at-1', 'site', { site_id: sites[0].id, site_name: sites[0].name, site_name_zh: sites[0].name_zh })] : []), ...['supplier', 'used', 'lost', 'workshop'].map((kind) => place(kind, kind, {}))];
+  const row = (place_id, kind, quantity, more) => ({ place_id, kind_id: `kind-${kind}`, owner_id: null, owner: null, quantity, serials: [], ...more });
+  const stock = [row('depot-1', 0, 3, { serials: ['P-2602', 'P-2603', 'P-2607'] }), row('depot-1', 1, 914), row('depot-1', 2, 1, { serials: ['DS2-88412'] }), row('depot-1', 4, 260),
+    row('van-1', 0, 1, { serials: ['P-2601'] }), row('van-1', 1, 61), row('van-1', 4, 18), row('at-1', 3, 2, { owner_id: 'customer-0', owner: 'Harbour Group 港务集团', serials: ['Z8T-1', 'Z8T-2'] }), row('workshop', 2, 1, { serials: ['DS2-77031'] })];
+  const HOUR = 3_600_000;
+  const move = (seq, kind, from_id, to_id, why, quantity, ago, more) => ({ id: `move-${seq}`, seq, kind_id: `kind-${kind}`, number: KINDS[kind][0], name: KINDS[kind][1], name_zh: KINDS[kind][2], from_id, to_id, quantity, serial: '', owner_id: null, owner: null, why, note: '',
+    ticket_id: null, ticket_number: null, visit_id: null, occurred_at: now - ago * HOUR, recorded_at: now - ago * HOUR, actor: 'Li Wei', ...more });
+  const moves = [move(9, 0, 'van-1', 'used', 'used', 1, 2, { serial: 'P-2599', ticket_id: 'ticket-1031', ticket_number: 1031, note: 'psu' }), move(8, 1, 'van-1', 'used', 'used', 12, 2, { ticket_id: 'ticket-1031', ticket_number: 1031 }),
+    move(7, 2, 'used', 'workshop', 'taken_out', 1, 26, { serial: 'DS2-77031' }), move(6, 1, 'depot-1', 'lost', 'lost', 3, 50, { note: 'counted 盘点', actor: 'Chen Hong' }), move(5, 0, 'depot-1', 'van-1', 'moved', 1, 74, { serial: 'P-2601' }),
+    move(4, 1, 'supplier', 'depot-1', 'bought', 915, 300, { note: 'three drums' })];
+  const loan = (n, more) => ({ id: `loan-${n}`, kind_id: 'kind-2', number: KINDS[2][0], name: KINDS[2][1], name_zh: KINDS[2][2], serial: `DS2-9000${n}`, ticket_id: 'ticket-1031', ticket_number: 1031, site_id: sites[0]?.id ?? '', site_name: sites[0]?.name ?? '', site_name_zh: sites[0]?.name_zh ?? '', zone: 'Asia/Shanghai',
+    customer: 'Harbour Authority', out_at: now - 200 * HOUR, due_at: now - 5 * HOUR, out_by: 'Li Wei', state: 'out', liable: '', ended_at: null, ended_by: '', note: '', overdue: true, ...more });
+  const loans = [loan(1, {}), loan(2, { due_at: now + 60 * HOUR, overdue: false }), loan(3, { state: 'damaged', liable: 'customer', ended_at: now - 30 * HOUR, ended_by: 'Chen Hong', note: 'water 进水', overdue: false })];
+  function loaners(method, id, third, query, body) {
+    if (method === 'GET') return { body: { items: loans.filter((one) => one.state === 'out' || query.get('all')), next: null } };
+    if (method === 'PUT') { const one = loan(loans.length + 1, { id, serial: body.serial, due_at: body.due_at, overdue: false }); loans.push(one); return { body: one }; }
+    const one = loans.find((each) => each.id === id);
+    if (third === 'due') return { body: Object.assign(one, { due_at: body.due_at, overdue: false }) };
+    return { body: Object.assign(one, { state: body.outcome, liable: body.liable, note: body.note, ended_at: Date.now(), ended_by: 'Ada', overdue: false }) };
+  }
+  function answer(method, id, third, body) {
+    const write = (list, one) => { const i = list.findIndex((each) => each.id === third); if (i < 0) list.push(one); else list[i] = one; return { body: one }; };
+    if (id === 'kinds') return method === 'PUT' ? write(kinds, { id: third, ...body }) : { body: { items: kinds, next: null } };
+    if (id === 'places') return method === 'PUT' ? write(places, place(third, body.kind, body)) : { body: { items: places, next: null } };
+    if (id === 'moves' && method === 'PUT') {
+      const kind = kinds.find((one) => one.id === body.kind_id), from = stock.find((one) => one.place_id === body.from_id && one.kind_id === body.kind_id), to = stock.find((one) => one.place_id === body.to_id && one.kind_id === body.kind_id);
+      if (from && from.quantity < body.quantity) return { status: 409, body: { error: { code: 'not_enough', message: `${kind.number}: ${from.quantity} lie there, ${body.quantity} are wanted`, hint: 'look at what lies there, or count it anew' } } };
+      if (from) Object.assign(from, { quantity: from.quantity - body.quantity, serials: from.serials.filter((one) => one !== body.serial) });
+      if (to) Object.assign(to, { quantity: to.quantity + body.quantity, serials: body.serial ? [...to.serials, body.serial] : to.serials });
+      else stock.push(row(body.to_id, kinds.indexOf(kind), body.quantity, { serials: body.serial ? [body.serial] : [] }));
+      const one = { ...move(moves.length + 10, kinds.indexOf(kind), body.from_id, body.to_id, 'moved', body.quantity, 0), ...body, id: third };
+      moves.unshift(one);
+      return { body: one };
+    }
+    if (id === 'moves') return { body: { items: moves, next: null } };
+    return { body: { items: stock.filter((one) => one.quantity > 0), next: null } };
+  }
+  return { answer, loaners, none: () => { for (const list of [kinds, places, stock, moves, loans]) list.length = 0; } };
+}
