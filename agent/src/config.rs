@@ -27,6 +27,7 @@ mod http;
 mod kind;
 mod local;
 mod more;
+mod onvif;
 mod reader;
 mod recorder;
 mod remedy;
@@ -34,6 +35,7 @@ mod rtsp;
 mod snmp;
 #[cfg(test)]
 mod tests;
+mod ups;
 
 pub use device::{
     CLASSES, Check, Class, Confirm, Device, FLAP_MAX, Secret, Wanted, parse_desired, parse_device,
@@ -42,11 +44,13 @@ pub use device::{
 pub use http::{Http, HttpAuth, Picture};
 pub use kind::Kind;
 pub use local::{LocalPage, Person, Template};
+pub use onvif::Onvif;
 pub use reader::Error;
 pub use recorder::Recorder;
 pub use remedy::{Access, Login, Protocol, SnmpWrite};
 pub use rtsp::Rtsp;
 pub use snmp::{Auth, Privacy, Security, Snmp};
+pub use ups::{Nut, Ups};
 
 use reader::Source;
 use sitewarden_proto::limits::REMEDIES_A_DAY;

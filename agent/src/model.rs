@@ -10,9 +10,12 @@
 //!
 //! This file is pure: it reads no clock, asks nobody and remembers nothing.
 
+pub mod access;
 pub(crate) mod archive;
+pub(crate) mod camera;
 pub(crate) mod health;
 pub mod recorder;
+pub mod ups;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -143,7 +146,10 @@ fn expects_answer(kind: &Kind) -> bool {
         | Kind::Topology(_)
         | Kind::Rtsp(_)
         | Kind::Picture(_)
-        | Kind::Isapi(_) => true,
+        | Kind::Isapi(_)
+        | Kind::Onvif(_)
+        | Kind::Ups(_)
+        | Kind::Nut(_) => true,
         Kind::Host => false,
     }
 }

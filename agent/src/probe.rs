@@ -15,6 +15,8 @@ pub mod icmp;
 pub mod isapi;
 pub(crate) mod memory;
 pub mod ntp;
+pub mod nut;
+pub mod onvif;
 pub mod picture;
 pub mod rtsp;
 pub mod snmp;
@@ -22,7 +24,9 @@ pub mod tcp;
 pub mod tls;
 pub mod topology;
 pub mod tree;
+pub(crate) mod ups;
 pub(crate) mod web;
+pub(crate) mod wsse;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -323,6 +327,12 @@ async fn read(device: &Device, check: &Check, context: &Context) -> Reading {
             let subject = (device.id.as_str(), check.name.as_str(), address);
             isapi::read(subject, asked, limit, context).await
         }
+        Kind::Onvif(asked) => {
+            let subject = (device.id.as_str(), check.name.as_str(), address);
+            onvif::read(subject, asked, limit, context).await
+        }
+        Kind::Ups(asked) => ups::read(address, asked, limit, &context.snmp).await,
+        Kind::Nut(asked) => nut::read(address, asked).await,
         Kind::Host => host::read(&context.host).await,
     }
 }
@@ -332,11 +342,12 @@ fn no_answer(check: &Check, limit: Duration) -> Reading {
     let code = match &check.kind {
         Kind::Icmp { .. } => "icmp_silent",
         Kind::Tcp { .. } => "port_closed",
-        Kind::Http(_) | Kind::Picture(_) | Kind::Isapi(_) => "http_silent",
+        Kind::Http(_) | Kind::Picture(_) | Kind::Isapi(_) | Kind::Onvif(_) => "http_silent",
         Kind::Tls { .. } => "tls_silent",
         Kind::Ntp { .. } => "ntp_silent",
-        Kind::Snmp(_) | Kind::Topology(_) => "snmp_silent",
+        Kind::Snmp(_) | Kind::Topology(_) | Kind::Ups(_) => "snmp_silent",
         Kind::Rtsp(_) => "rtsp_silent",
+        Kind::Nut(_) => "nut_silent",
         // The gateway's own meter asks nobody, so there is nobody to call silent.
         Kind::Host => return Reading { state: OutcomeState::NotPermitted, ..Reading::good() },
     };

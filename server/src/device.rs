@@ -17,8 +17,10 @@ pub const CLASSES: &[&str] =
     &["camera", "nvr", "switch", "access", "ups", "phone", "intrusion", "server", "gateway", "other"];
 
 /// The kinds of check that a gateway can run in this release.
-pub const CHECK_KINDS: &[&str] =
-    &["icmp", "tcp", "http", "tls", "ntp", "snmp", "topology", "rtsp", "picture", "isapi", "host"];
+pub const CHECK_KINDS: &[&str] = &[
+    "icmp", "tcp", "http", "tls", "ntp", "snmp", "topology", "rtsp", "picture", "isapi", "onvif", "ups",
+    "nut", "host",
+];
 
 /// The most `[[check]]` tables one device may have.
 pub const CHECKS_MAX: usize = 32;

@@ -6,6 +6,7 @@ use prost::Message as _;
 use sitewarden_agent::picture::{Watch, decode_with_small, measure};
 use sitewarden_agent::probe::digest::Challenge;
 use sitewarden_agent::probe::isapi::said;
+use sitewarden_agent::probe::onvif::said as soap;
 use sitewarden_agent::probe::rtsp::flow::{Codec, Flow};
 use sitewarden_agent::probe::rtsp::{message, sdp};
 use sitewarden_agent::probe::tree;
@@ -19,7 +20,7 @@ use sitewarden_server::broker::read_packets;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 15] = [
     ("packet", packet),
     ("envelope", envelope),
     ("block", block),
@@ -33,6 +34,8 @@ pub const TARGETS: [Target; 13] = [
     ("picture", picture),
     ("photo", photo),
     ("isapi", isapi),
+    ("onvif", onvif),
+    ("nut", nut),
 ];
 
 /// MQTT packets, as the door reads them from the wire, whole and in two pieces.
@@ -189,6 +192,8 @@ fn isapi(bytes: &[u8]) {
     assert!(said::proxies(&said).is_none_or(|list| list.len() <= 1_024));
     assert!(said::links(&said).is_none_or(|list| list.len() <= 1_024));
     assert!(said::work(&said).is_none_or(|(_, list)| list.len() <= 1_024));
+    let listed = sitewarden_agent::probe::isapi::doors::work(&said);
+    assert!(listed.is_none_or(|seen| seen.doors.len() <= 256 && seen.battery_v.is_none_or(f64::is_finite)));
     assert!(said::recorded_days(&said).is_none_or(|days| days.iter().all(|day| (1..=31).contains(day))));
     let noon = jiff::civil::date(2026, 11, 20).at(12, 0, 0, 0);
     for track in said::tracks(&said).unwrap_or_default() {
@@ -199,4 +204,33 @@ fn isapi(bytes: &[u8]) {
     }
     let uptime = said.word("deviceUpTime").and_then(said::uptime_s);
     assert!(uptime.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0));
+}
+
+/// What a camera answers in SOAP; whatever is taken from it fits into a request.
+fn onvif(bytes: &[u8]) {
+    let Ok(said) = tree::parse(bytes) else { return };
+    let _ = (soap::fault(&said), soap::clock(&said));
+    let found = [soap::services(&said), soap::capabilities(&said)].into_iter().flatten();
+    let paths = found.flat_map(|services| [services.media, services.events]).flatten();
+    let subscription = soap::subscription(&said);
+    let paths = paths.chain(subscription.as_deref().and_then(soap::path));
+    assert!(
+        paths
+            .into_iter()
+            .all(|path| path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()))
+    );
+    assert!(subscription.as_deref().and_then(soap::port).is_none_or(|port| port != 0));
+    assert!(soap::profiles(&said).is_none_or(|tokens| tokens.len() <= 256));
+    assert!(soap::notices(&said).is_none_or(|notices| notices.len() <= 256));
+    assert!(soap::uri(&said).is_none_or(|uri| uri.contains("://")));
+}
+
+/// What `upsd` says, line by line.
+fn nut(bytes: &[u8]) {
+    use sitewarden_agent::probe::nut::{seen, ups_name, variable};
+    let text = String::from_utf8_lossy(bytes);
+    assert!(text.lines().filter_map(ups_name).all(|name| !name.contains([' ', '\n', '"'])));
+    let seen = seen(&text.lines().filter_map(variable).collect()).plausible();
+    assert!(seen.charge_percent.is_none_or(|charge| (0.0..=100.0).contains(&charge)));
+    assert!(seen.runtime_s.is_none_or(|runtime| runtime.is_finite() && runtime >= 0.0));
 }

@@ -130,5 +130,7 @@ fuzz![
     rtp,
     picture,
     photo,
-    isapi
+    isapi,
+    onvif,
+    nut
 ];

@@ -1,14 +1,17 @@
 //! Every probe against a real program that speaks its protocol, as the scheduler would run it.
 
+mod doors;
 mod hostile;
 mod http;
 mod isapi;
 mod network;
 mod once;
+mod onvif;
 mod picture;
 mod rtsp;
 mod snmp;
 mod sweep;
+mod ups;
 
 use sitewarden_agent::clock::Clock;
 use sitewarden_agent::config::{Device, parse_device};

@@ -2,10 +2,12 @@
 
 use super::device::port;
 use super::http::{self, Http, Picture};
+use super::onvif::{self, Onvif};
 use super::reader::{Error, Table};
 use super::recorder::{self, Recorder};
 use super::rtsp::{self, Rtsp};
 use super::snmp::{self, Snmp};
+use super::ups::{self, Nut, Ups};
 
 /// The protocol of a check with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,12 @@ pub enum Kind {
     Picture(Picture),
     /// What a Hikvision device says of itself, over ISAPI.
     Isapi(Recorder),
+    /// What a camera says of itself, over ONVIF.
+    Onvif(Onvif),
+    /// How a power supply is, over SNMP.
+    Ups(Ups),
+    /// How a power supply behind `upsd` is.
+    Nut(Nut),
     /// The gateway itself.
     Host,
 }
@@ -64,6 +72,9 @@ impl Kind {
             Self::Rtsp(_) => "rtsp",
             Self::Picture(_) => "picture",
             Self::Isapi(_) => "isapi",
+            Self::Onvif(_) => "onvif",
+            Self::Ups(_) => "ups",
+            Self::Nut(_) => "nut",
             Self::Host => "host",
         }
     }
@@ -81,6 +92,9 @@ pub(super) enum Word {
     Rtsp,
     Picture,
     Isapi,
+    Onvif,
+    Ups,
+    Nut,
     Host,
 }
 
@@ -95,6 +109,9 @@ pub(super) const KINDS: &[(&str, Word)] = &[
     ("rtsp", Word::Rtsp),
     ("picture", Word::Picture),
     ("isapi", Word::Isapi),
+    ("onvif", Word::Onvif),
+    ("ups", Word::Ups),
+    ("nut", Word::Nut),
     ("host", Word::Host),
 ];
 
@@ -122,6 +139,9 @@ impl Word {
             Self::Rtsp => (Kind::Rtsp(rtsp::read(table)?), 120, 15),
             Self::Picture => (Kind::Picture(http::read_picture(table)?), 120, 15),
             Self::Isapi => (Kind::Isapi(recorder::read(table)?), 300, 30),
+            Self::Onvif => (Kind::Onvif(onvif::read(table)?), 300, 30),
+            Self::Ups => (Kind::Ups(ups::read(table)?), 60, 10),
+            Self::Nut => (Kind::Nut(ups::read_nut(table)?), 60, 10),
             Self::Host => (Kind::Host, 60, 10),
         })
     }

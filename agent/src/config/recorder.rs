@@ -1,5 +1,7 @@
 //! The part of a check that asks a vendor's own interface how a device is: where, how to log in, what it owes.
 
+use std::time::Duration;
+
 use super::device::port;
 use super::http::{HttpAuth, Usual, auth};
 use super::reader::{Error, Table};
@@ -25,6 +27,10 @@ pub struct Recorder {
     pub baseline: u16,
     /// Channels that are not judged.
     pub spare: Vec<String>,
+    /// Doors of a controller; 0 is as many as it says.
+    pub doors: u8,
+    /// How long a door may stand open, seconds.
+    pub held_open_s: u32,
 }
 
 const SPARE_MAX: usize = 256;
@@ -33,7 +39,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<Recorder, Error> {
     let tls = table.flag("tls", false)?;
     let port = port(table, Some(if tls { 443 } else { 80 }))?;
     let auth = auth(table, Usual::Digest)?;
-    let max_offset_ms = table.number("max_offset_ms", 1..=86_400_000, 60_000)?;
+    let max_offset_ms = table.number("max_offset_ms", 1_000..=600_000, 60_000)?;
     let keep_days = table.number("keep_days", 0..=366, 0)?;
     let disks = table.number("disks", 0..=64, 0)?;
     let serial =
@@ -47,5 +53,22 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<Recorder, Error> {
         ));
     }
     let spare = spare.into_iter().map(|found| found.value.trim().to_owned()).collect();
-    Ok(Recorder { port, tls, auth, max_offset_ms, keep_days, disks, serial, baseline, spare })
+    let doors = table.number("doors", 0..=64, 0)?;
+    let (least, most, usual) =
+        (Duration::from_secs(30), Duration::from_secs(86_400), Duration::from_secs(600));
+    let held_open = table.duration("held_open", least..=most, usual)?;
+    let held_open_s = u32::try_from(held_open.as_secs()).unwrap_or(u32::MAX);
+    Ok(Recorder {
+        port,
+        tls,
+        auth,
+        max_offset_ms,
+        keep_days,
+        disks,
+        serial,
+        baseline,
+        spare,
+        doors,
+        held_open_s,
+    })
 }

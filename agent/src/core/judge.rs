@@ -192,7 +192,10 @@ fn asks_the_device(check: &Check) -> bool {
         | Kind::Topology(_)
         | Kind::Rtsp(_)
         | Kind::Picture(_)
-        | Kind::Isapi(_) => true,
+        | Kind::Isapi(_)
+        | Kind::Onvif(_)
+        | Kind::Ups(_)
+        | Kind::Nut(_) => true,
         Kind::Host => false,
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::access;
 use super::archive::Archive;
 use super::health::{self, Past};
 use crate::config;
@@ -35,8 +36,10 @@ pub(crate) struct Seen {
     pub(crate) disks: Option<Vec<Disk>>,
     /// Those that are set up.
     pub(crate) channels: Vec<Channel>,
-    /// Whether recording is its job, so that not to record is a fault.
-    pub(crate) records: bool,
+    /// Whether recording is its job, so that not to record is a fault; None while nobody knows what it is.
+    pub(crate) records: Option<bool>,
+    /// What a door controller says of its doors.
+    pub(crate) doors: Option<access::Seen>,
     /// Questions that came to nothing, and why.
     pub(crate) unknown: BTreeMap<&'static str, String>,
     /// Questions that were answered.
@@ -110,6 +113,8 @@ pub(crate) struct Known {
     pub(crate) past: Past,
     /// Disks that have worked.
     pub(crate) disks: BTreeSet<String>,
+    /// Of a door controller.
+    pub(crate) access: access::Known,
     /// By the channel's number.
     pub(crate) archives: BTreeMap<String, Archive>,
 }
@@ -145,8 +150,10 @@ pub(crate) fn judge(seen: &Seen, asked: &config::Recorder, known: &mut Known, no
     let channels: Vec<&Channel> =
         seen.channels.iter().filter(|channel| !asked.spare.contains(&channel.id)).collect();
     let reading = connections(reading, &channels);
-    if !seen.records {
-        return reading;
+    match seen.records {
+        Some(true) => {}
+        Some(false) => return reading,
+        None => return reading.blind("recording_off").blind("recording_stopped"),
     }
     let reading = recording(reading, &channels, can_record);
     days(reading, &channels, asked.keep_days, &known.archives, now)

@@ -1,12 +1,13 @@
 //! How is a Hikvision recorder or camera, by its own word? ISAPI over HTTP, behind Digest.
 //!
 //! The device is asked what it is, what time it has, how its disks are, which channels are connected, which are to record and
-//! do, and on which days there are recordings. Every question stands for itself: what a firmware lacks, or the user has
+//! do, and on which days there are recordings; a door controller, how its doors and readers are. Every question stands for itself: what a firmware lacks, or the user has
 //! no right to, is unknown. Recordings are asked for a few channels in each run, each channel a few times a day.
 //! Nothing is written; the one request with a body, `dailyDistribution`, is a question.
 //!
 //! Sources: Hikvision, *Intelligent Security API (General / Video)*; recordings of real devices for what it leaves out.
 
+pub mod doors;
 pub mod said;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use super::tree::Node;
 use super::web::{Ended, Part, Web};
 use super::{Context, OutcomeState, Reading};
 use crate::config;
+use crate::model::access::{self, OpenSince};
 use crate::model::archive::{Archive, months};
 use crate::model::health::Shown;
 use crate::model::recorder::{Channel, Known, Seen, judge};
@@ -33,12 +35,14 @@ const SHARE: f64 = 0.9;
 const DAYS_A_RUN: usize = 4;
 /// How long an answer about days is not asked for again.
 const DAYS_AGAIN_S: i64 = 6 * 3_600;
+/// Doors of one controller that are asked for by name.
+const DOORS_MAX: u32 = 16;
 
 /// Asks; `device` and `check` name what is remembered.
 ///
 /// Values: `parts_unknown`, `uptime_s`, `cpu_percent`, `temperature_c`, `clock_offset_ms`, `disks`, `disks_fine`,
-/// `disk_free_mb.N`, `channels`, `channels_online`, `channels_recording`, `days_kept`. Faults: those of
-/// [`crate::model::recorder`], `http_silent`, `http_auth_rejected`, `account_locked`, `health_unclear`.
+/// `disk_free_mb.N`, `channels`, `channels_online`, `channels_recording`, `days_kept`, `doors`, `readers_online`, `battery_v`. Faults: those of
+/// [`crate::model::recorder`] and [`crate::model::access`], `http_silent`, `http_auth_rejected`, `account_locked`, `health_unclear`.
 pub(crate) async fn read(
     (device, check, address): (&str, &str, &str),
     asked: &config::Recorder,
@@ -59,7 +63,15 @@ pub(crate) async fn read(
         Ok(seen) => seen,
         Err(Ended(reading)) => return *reading,
     };
-    let mut reading = judge(&seen, asked, &mut known, context.clock().now());
+    let now = context.clock().now();
+    let mut reading = judge(&seen, asked, &mut known, now);
+    // A controller that does not say what it is today has been one before.
+    if seen.doors.is_some() || asked.doors > 0 || !known.access.doors.is_empty() {
+        let briefly = Whose { check: format!("{check} doors"), ..whose.clone() };
+        let mut since: OpenSince = context.memory().recall(&briefly);
+        reading = access::judge(reading, seen.doors.as_ref(), asked, (&mut known.access, &mut since), now);
+        context.memory().keep_briefly(&briefly, &since);
+    }
     if seen.answered == 0 {
         let why: Vec<String> = seen.unknown.iter().map(|(part, why)| format!("{part}: {why}")).collect();
         let text = "the device answers, and none of what was asked";
@@ -88,12 +100,21 @@ impl Look<'_> {
         self.identity().await?;
         self.status(context).await?;
         self.clock(context).await?;
+        if self.sort == Sort::Access || self.asked.doors > 0 {
+            self.doors(known).await?;
+        }
+        if self.sort == Sort::Access {
+            self.seen.records = Some(false);
+            return Ok(self.seen);
+        }
         if let Some(said) = self.part("disks", "/ISAPI/ContentMgmt/Storage").await? {
             self.seen.disks = said::disks(&said);
             self.understood("disks", self.seen.disks.is_some());
         }
-        self.seen.records = self.sort == Sort::Recorder || self.asked.keep_days > 0;
-        if self.sort != Sort::Camera || self.seen.records {
+        let is_told = !self.seen.unknown.contains_key("identity");
+        let records = self.sort == Sort::Recorder || self.asked.keep_days > 0;
+        self.seen.records = (records || is_told).then_some(records);
+        if self.sort != Sort::Camera || records {
             self.channels().await?;
         }
         if self.asked.keep_days > 0 {
@@ -176,6 +197,27 @@ impl Look<'_> {
         self.wall = Some(shown.wall);
     }
 
+    async fn doors(&mut self, known: &mut Known) -> Result<(), Ended> {
+        if let Some(said) = self.part("doors", "/ISAPI/AccessControl/AcsWorkStatus?format=json").await? {
+            self.seen.doors = doors::work(&said);
+            self.understood("doors", self.seen.doors.is_some());
+        }
+        if !known.access.doors.is_empty() || self.asked.doors > 0 {
+            return Ok(());
+        }
+        // How many of those that it lists there are, it tells only by refusing the first that is not.
+        let mut names = Vec::new();
+        for number in 1..=DOORS_MAX {
+            match self.web.tree(&format!("/ISAPI/AccessControl/Door/param/{number}")).await? {
+                Part::Said(said) => names.push(said.word("doorName").unwrap_or_default().to_owned()),
+                Part::Unknown(why) if why.starts_with("status") => break,
+                Part::Unknown(_) => return Ok(()),
+            }
+        }
+        known.access.doors = names;
+        Ok(())
+    }
+
     async fn channels(&mut self) -> Result<(), Ended> {
         let mut channels: Vec<Channel> = Vec::new();
         let mut is_listed = false;
@@ -212,7 +254,7 @@ impl Look<'_> {
                 }
             }
         }
-        if self.seen.records
+        if self.seen.records != Some(false)
             && let Some(said) = self.part("plan", "/ISAPI/ContentMgmt/record/tracks").await?
         {
             let tracks = said::tracks(&said);

@@ -55,6 +55,13 @@ impl Memory {
         kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
+    /// Keeps it until the program ends: what changes all the time wears out a flash card.
+    pub(crate) fn keep_briefly<T: Serialize>(&self, whose: &Whose, what: &T) {
+        if let Some(bytes) = serde_json::to_vec(what).ok().filter(|bytes| bytes.len() <= BYTES_MAX) {
+            self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(whose.clone(), bytes);
+        }
+    }
+
     /// Keeps it; nothing is written unless it has changed.
     pub(crate) fn keep<T: Serialize>(&self, whose: &Whose, what: &T) {
         let Some(bytes) = serde_json::to_vec(what).ok().filter(|bytes| bytes.len() <= BYTES_MAX) else {

@@ -181,9 +181,62 @@ pub(crate) fn deny(error: &Error, security: &Security, target: SocketAddr) -> De
 /// `snmp_wrong_privacy_key`, `snmp_unsupported_level`.
 pub(crate) async fn read(address: &str, asked: &Snmp, limit: Duration, sessions: &Sessions) -> Reading {
     let started = Instant::now();
+    let Met { session, rows, walk } = match ask(address, asked, limit, sessions).await {
+        Ok(met) => met,
+        Err(reading) => return *reading,
+    };
+    let mut reading = Reading::good().value("answer_ms", started.elapsed().as_secs_f64() * 1_000.0);
+    for row in rows {
+        reading = report::add(reading, &row);
+    }
+    let deadline = started + limit.mul_f64(WALK_SHARE);
+    for root in walk {
+        reading = walk_into(reading, &session, root, deadline).await;
+    }
+    reading
+}
+
+/// The same objects as they are, for a probe that knows what they mean; with the time that the first answer took, ms. A walk
+/// that fails leaves out its rows.
+///
+/// # Errors
+/// What the run came to, when the device did not answer or does not let us in.
+pub(crate) async fn rows(
+    address: &str,
+    asked: &Snmp,
+    limit: Duration,
+    sessions: &Sessions,
+) -> Result<(f64, Vec<VarBind>), Box<Reading>> {
+    let started = Instant::now();
+    let Met { session, mut rows, walk } = ask(address, asked, limit, sessions).await?;
+    let answer_ms = started.elapsed().as_secs_f64() * 1_000.0;
+    let deadline = started + limit.mul_f64(WALK_SHARE);
+    for root in walk {
+        let options = WalkOptions {
+            max_repetitions: ROWS_PER_REQUEST,
+            result_limit: Some(MAX_ROWS),
+            ..WalkOptions::default()
+        };
+        let Ok(mut found) = session.walk_with(root, options) else { continue };
+        while let Ok(Some(Ok(row))) = timeout_at(deadline, found.next()).await {
+            rows.push(row);
+        }
+    }
+    Ok((answer_ms, rows))
+}
+
+/// A device that answered.
+struct Met {
+    session: Session,
+    rows: Vec<VarBind>,
+    walk: Vec<Oid>,
+}
+
+/// Gets what the check names, and says how it went if it came to nothing.
+async fn ask(address: &str, asked: &Snmp, limit: Duration, sessions: &Sessions) -> Result<Met, Box<Reading>> {
     let target = match resolve(address, asked.port).await {
         Ok(target) => target,
-        Err(failure) => return failure.into_reading("snmp_silent"),
+        Err(failure) => return Err(Box::new(failure.into_reading("snmp_silent"))),
     };
     let (get, walk) = match objects(asked) {
         Ok(objects) => objects,
@@ -191,14 +244,14 @@ pub(crate) async fn read(address: &str, asked: &Snmp, limit: Duration, sessions:
             let text = format!(
                 "{bad:?} is not an object identifier; write numbers with dots, as in 1.3.6.1.2.1.1.1.0"
             );
-            return Failure { reason: "object", text }.into_reading("snmp_silent");
+            return Err(Box::new(Failure { reason: "object", text }.into_reading("snmp_silent")));
         }
     };
     let auth = match credentials(&asked.security, sessions) {
         Ok(auth) => auth,
         Err(error) => {
             let text = format!("the check's SNMP password cannot be used: {error}");
-            return Reading::of(OutcomeState::Rejected, "snmp_wrong_key", &text);
+            return Err(Box::new(Reading::of(OutcomeState::Rejected, "snmp_wrong_key", &text)));
         }
     };
     let met = meet(sessions, target, &auth, limit.mul_f64(TRY_SHARE), &get).await;
@@ -215,20 +268,13 @@ pub(crate) async fn read(address: &str, asked: &Snmp, limit: Duration, sessions:
             if let Some(plain) = doubt
                 && answers(&plain, target, limit.mul_f64(PLAIN_SHARE), sessions).await
             {
-                return report::wrong_privacy_key(target, "the device answers only without encryption");
+                let seen = "the device answers only without encryption";
+                return Err(Box::new(report::wrong_privacy_key(target, seen)));
             }
-            return report::refusal(&error, &asked.security, target);
+            return Err(Box::new(report::refusal(&error, &asked.security, target)));
         }
     };
-    let mut reading = Reading::good().value("answer_ms", started.elapsed().as_secs_f64() * 1_000.0);
-    for row in rows {
-        reading = report::add(reading, &row);
-    }
-    let deadline = started + limit.mul_f64(WALK_SHARE);
-    for root in walk {
-        reading = walk_into(reading, &session, root, deadline).await;
-    }
-    reading
+    Ok(Met { session, rows, walk })
 }
 
 /// Opens a session and gets all objects. After a failure nothing that was remembered about the device counts.

@@ -42,19 +42,38 @@ pub(crate) struct Ended(pub(crate) Box<Reading>);
 /// The conversation.
 pub(crate) struct Web<'a> {
     base: String,
+    port: u16,
     target: SocketAddr,
     auth: &'a HttpAuth,
     http: &'a Http,
     deadline: Instant,
     has_answered: bool,
+    uses_digest: bool,
 }
 
 /// What is asked.
 struct Question<'q> {
     method: Method,
+    port: u16,
     path: &'q str,
     content_type: &'q str,
     body: &'q str,
+    logs_in: bool,
+}
+
+/// A question in SOAP 1.2.
+#[derive(Clone, Copy)]
+pub(crate) struct Soap<'q> {
+    /// Another port than the device's own.
+    pub(crate) port: Option<u16>,
+    /// Path and query.
+    pub(crate) path: &'q str,
+    /// Some devices look at nothing else.
+    pub(crate) action: &'q str,
+    /// The envelope.
+    pub(crate) body: &'q str,
+    /// Whether a challenge is answered; else a device that asks for a login leaves the answer unknown.
+    pub(crate) logs_in: bool,
 }
 
 impl<'a> Web<'a> {
@@ -75,20 +94,48 @@ impl<'a> Web<'a> {
         } else {
             address.to_owned()
         };
-        let base = format!("{scheme}://{host}:{port}");
-        Ok(Self { base, target, auth, http, deadline, has_answered: false })
+        let base = format!("{scheme}://{host}");
+        Ok(Self { base, port, target, auth, http, deadline, has_answered: false, uses_digest: false })
     }
 
     /// Gets a document in XML or JSON.
     pub(crate) async fn tree(&mut self, path: &str) -> Result<Part<Node>, Ended> {
-        let question = Question { method: Method::GET, path, content_type: "", body: "" };
+        let port = self.port;
+        let question =
+            Question { method: Method::GET, port, path, content_type: "", body: "", logs_in: true };
         self.document(&question).await
     }
 
     /// Asks with a body in XML for a document; for questions that change nothing.
     pub(crate) async fn query(&mut self, path: &str, body: &str) -> Result<Part<Node>, Ended> {
-        let content_type = "application/xml; charset=UTF-8";
-        self.document(&Question { method: Method::POST, path, content_type, body }).await
+        let (port, content_type) = (self.port, "application/xml; charset=UTF-8");
+        self.document(&Question { method: Method::POST, port, path, content_type, body, logs_in: true }).await
+    }
+
+    /// Asks in SOAP. A fault is an answer, and comes with any status.
+    pub(crate) async fn soap(&mut self, asked: &Soap<'_>) -> Result<Part<Node>, Ended> {
+        let content_type = format!("application/soap+xml; charset=utf-8; action=\"{}\"", asked.action);
+        let question = Question {
+            method: Method::POST,
+            port: asked.port.unwrap_or(self.port),
+            path: asked.path,
+            content_type: &content_type,
+            body: asked.body,
+            logs_in: asked.logs_in,
+        };
+        Ok(match self.bytes(&question).await? {
+            Part::Said((status, bytes)) => match tree::parse(&bytes) {
+                Ok(said) => Part::Said(said),
+                Err(_) if !status.is_success() => Part::Unknown(format!("status {}", status.as_u16())),
+                Err(broken) => Part::Unknown(broken.to_string()),
+            },
+            Part::Unknown(why) => Part::Unknown(why),
+        })
+    }
+
+    /// The device has asked for HTTP Digest, and nothing else counts for it.
+    pub(crate) fn uses_digest(&self) -> bool {
+        self.uses_digest
     }
 
     async fn document(&mut self, question: &Question<'_>) -> Result<Part<Node>, Ended> {
@@ -132,7 +179,7 @@ impl<'a> Web<'a> {
         &mut self,
         question: &Question<'_>,
     ) -> reqwest::Result<Result<Part<(StatusCode, Vec<u8>)>, Ended>> {
-        let url = format!("{}{}", self.base, question.path);
+        let url = format!("{}:{}{}", self.base, question.port, question.path);
         let request = || {
             let request = self.http.client().request(question.method.clone(), &url);
             if question.body.is_empty() {
@@ -156,6 +203,10 @@ impl<'a> Web<'a> {
                     Some(body) => Part::Said((status, body)),
                     None => Part::Unknown(tree::Broken::TooLarge.to_string()),
                 }));
+            }
+            if !question.logs_in {
+                self.has_answered = true;
+                return Ok(Ok(Part::Unknown("the device asks for a login".to_owned())));
             }
             let mut challenge = digest_challenge(response.headers());
             // What the device says of the account stands in the refusal itself.
@@ -185,6 +236,7 @@ impl<'a> Web<'a> {
             else {
                 return refused("the device's Digest challenge cannot be answered");
             };
+            self.uses_digest = true;
             response = request().header(AUTHORIZATION, authorization).send().await?;
         }
         Ok(Err(refused("the device does not accept the user or the password", &Node::default())))

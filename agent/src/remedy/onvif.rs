@@ -1,20 +1,17 @@
-//! ONVIF `SystemReboot` (device service, ver10). The login is a WS-UsernameToken whose digest is
-//! Base64(SHA-1(nonce + created + password)); `created` is told by the device's own clock, because a camera whose
-//! clock is minutes off refuses everything else. A device that asks for HTTP Digest instead gets that, once.
+//! ONVIF `SystemReboot` (device service, ver10), with the login of [`crate::probe::wsse`] by the device's own clock. A device
+//! that asks for HTTP Digest instead gets that, once.
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use reqwest::Method;
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::web::{Answer, Failure, Request, ask, base, element, read, send};
 use super::{End, Report};
 use crate::config::Login;
 use crate::probe::Context;
+use crate::probe::wsse::{envelope, token};
 
 const PATH: &str = "/onvif/device_service";
 const WAIT: Duration = Duration::from_secs(10);
@@ -23,13 +20,19 @@ const NAMESPACE: &str = "http://www.onvif.org/ver10/device/wsdl";
 pub(super) async fn reboot(address: &str, login: &Login, context: &Context) -> Report {
     let now = context.clock().now();
     // Without a login by the standard; a device that asks for one there is asked with our own clock's time.
-    let clock =
-        post(address, login, "GetSystemDateAndTime", &envelope("", "GetSystemDateAndTime"), context).await;
+    let clock = post(
+        address,
+        login,
+        "GetSystemDateAndTime",
+        &envelope("", &operation("GetSystemDateAndTime")),
+        context,
+    )
+    .await;
     let device_now = clock.ok().and_then(|answer| device_time(&answer.body));
     let offset_s = device_now.map(|at| at.as_second() - now.as_second());
     let nonce: [u8; 20] = rand::random();
-    let header = token(login, &nonce, device_now.unwrap_or(now));
-    let body = envelope(&header, "SystemReboot");
+    let header = token(&login.user, login.password.reveal(), &nonce, device_now.unwrap_or(now));
+    let body = envelope(&header, &operation("SystemReboot"));
     let answer = match post(address, login, "SystemReboot", &body, context).await {
         Ok(answer) if answer.status == 401 => {
             // It wants HTTP Digest; the token above was not looked at.
@@ -51,6 +54,10 @@ pub(super) async fn reboot(address: &str, login: &Login, context: &Context) -> R
     }
 }
 
+fn operation(name: &str) -> String {
+    format!("<{name} xmlns=\"{NAMESPACE}\"/>")
+}
+
 fn content_type(operation: &str) -> String {
     format!("application/soap+xml; charset=utf-8; action=\"{NAMESPACE}/{operation}\"")
 }
@@ -70,34 +77,6 @@ async fn post(
         .header(reqwest::header::CONTENT_TYPE, content_type(operation))
         .body(body.to_owned());
     read(send(request, operation == "SystemReboot").await?).await
-}
-
-fn envelope(header: &str, operation: &str) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\">\
-         <s:Header>{header}</s:Header><s:Body><{operation} xmlns=\"{NAMESPACE}\"/></s:Body></s:Envelope>"
-    )
-}
-
-/// OASIS Web Services Security UsernameToken Profile 1.0.
-fn token(login: &Login, nonce: &[u8], created: Timestamp) -> String {
-    const WSS: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-";
-    let created = created.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
-    let secret = [nonce, created.as_bytes(), login.password.reveal().as_bytes()].concat();
-    let password = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &secret));
-    let nonce = STANDARD.encode(nonce);
-    let user = escaped(&login.user);
-    format!(
-        "<Security s:mustUnderstand=\"1\" xmlns=\"{WSS}wssecurity-secext-1.0.xsd\"><UsernameToken>\
-         <Username>{user}</Username>\
-         <Password Type=\"{WSS}username-token-profile-1.0#PasswordDigest\">{password}</Password>\
-         <Nonce EncodingType=\"{WSS}soap-message-security-1.0#Base64Binary\">{nonce}</Nonce>\
-         <Created xmlns=\"{WSS}wssecurity-utility-1.0.xsd\">{created}</Created></UsernameToken></Security>"
-    )
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// `UTCDateTime` of the answer.
@@ -136,25 +115,6 @@ fn verdict(answer: &Answer, offset_s: Option<i64>) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Protocol, Secret};
-
-    #[test]
-    fn the_digest_is_that_of_the_onvif_programmers_guide() {
-        // ONVIF Application Programmer's Guide 1.0, section 6.1.1.3.
-        let login = Login {
-            protocol: Protocol::Onvif,
-            port: 80,
-            tls: false,
-            user: "user".into(),
-            password: Secret::new("userpassword"),
-        };
-        let nonce = STANDARD.decode("LKqI6G/AikKCQrN0zqZFlg==").unwrap();
-        let secret = [&nonce[..], b"2010-09-16T07:50:45Z", login.password.reveal().as_bytes()].concat();
-        let expected = "tuOSpGlFlIXsozq4HFNeeGeFLEI=";
-        assert_eq!(STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &secret)), expected);
-        let text = token(&login, &nonce, "2010-09-16T07:50:45Z".parse().unwrap());
-        assert!(text.contains("2010-09-16T07:50:45.000Z") && !text.contains("userpassword"), "{text}");
-    }
 
     #[test]
     fn a_devices_clock_is_read() {

@@ -7,6 +7,10 @@ const TCP = '[[check]]\nkind = "tcp"\nname = "web-port"\nport = 80\n';
 const STREAM = '[[check]]\nkind = "rtsp"\npath = "/Streaming/Channels/102"\nuser = "viewer"\npassword = "…"\n';
 const PICTURE = '[[check]]\nkind = "picture"\npath = "/ISAPI/Streaming/channels/101/picture"\nuser = "viewer"\npassword = "…"\n';
 const ISAPI = '[[check]]\nkind = "isapi"\nuser = "viewer"\npassword = "…"\nkeep_days = 30\n';
+const ONVIF = '[[check]]\nkind = "onvif"\nuser = "viewer"\npassword = "…"\n';
+const UPS = '[[check]]\nkind = "ups"\nversion = "2c"\ncommunity = "public"\nmin_runtime = "10m"\n';
+const NUT = '[[check]]\nkind = "nut"\nups = "rack"\nmin_runtime = "10m"\n';
+const DOORS = '[[check]]\nkind = "isapi"\nuser = "viewer"\npassword = "…"\nheld_open = "10m"\n';
 const HOST = '[[check]]\nkind = "host"\n';
 
 /** Name of the example, TOML text. */
@@ -16,10 +20,13 @@ export const EXAMPLES: [string, string][] = [
   ['rtsp', STREAM],
   ['picture', PICTURE],
   ['isapi', ISAPI],
+  ['onvif', ONVIF],
   ['http', WEB],
   ['tls', '[[check]]\nkind = "tls"\nport = 443\nwarn_days = 30\n'],
   ['ntp', '[[check]]\nkind = "ntp"\nmax_offset_ms = 2000\n'],
   ['snmp', SNMP],
+  ['ups', UPS],
+  ['nut', NUT],
   ['host', HOST],
 ];
 
@@ -28,8 +35,10 @@ export const CLASSES = ['camera', 'nvr', 'switch', 'access', 'ups', 'phone', 'in
 /** What to start with for a class. */
 export function starter(kind: string): string {
   if (kind === 'gateway') return HOST;
-  if (kind === 'switch' || kind === 'ups') return `${PING}\n${SNMP}`;
+  if (kind === 'ups') return `${PING}\n${UPS}`;
+  if (kind === 'switch') return `${PING}\n${SNMP}`;
   if (kind === 'nvr') return `${PING}\n${ISAPI}`;
-  if (kind === 'camera') return `${PING}\n${STREAM}\n${WEB}`;
+  if (kind === 'access') return `${PING}\n${DOORS}`;
+  if (kind === 'camera') return `${PING}\n${STREAM}\n${ONVIF}`;
   return PING;
 }

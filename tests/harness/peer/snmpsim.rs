@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::process::{Process, folder, free_udp_port};
+use super::process::{Process, folder, free_udp_port, write};
 use crate::target_dir;
 
 /// Plays recordings; each answers to the community that bears its name, over versions 1 and 2c.
@@ -42,6 +42,21 @@ impl Snmpsim {
             .status()
             .unwrap_or_else(|error| panic!("no Python in {}: {error}; run tests/run once", venv.display()));
         assert!(unpacked.success(), "the recordings {recordings:?} could not be unpacked");
+        Self::play(dir).await
+    }
+
+    /// Plays recordings of our own, given as (community, lines of `OID|type|value` in the order of the OIDs).
+    pub async fn of(recordings: &[(&str, &str)]) -> Self {
+        let dir = folder();
+        std::fs::create_dir(dir.path().join("data")).expect("the peer's folder takes a folder");
+        for (name, lines) in recordings {
+            write(dir.path(), &format!("data/{name}.snmprec"), lines);
+        }
+        Self::play(dir).await
+    }
+
+    async fn play(dir: TempDir) -> Self {
+        let data = dir.path().join("data");
         let port = free_udp_port();
         let mut args = vec![
             format!("--data-dir={}", data.display()),
@@ -52,7 +67,7 @@ impl Snmpsim {
             // It refuses to stay root unless told so; its files lie in a folder that only we can read.
             args.extend(["--process-user=root".to_owned(), "--process-group=root".to_owned()]);
         }
-        let program = venv.join("bin/snmpsim-command-responder");
+        let program = venv().join("bin/snmpsim-command-responder");
         let mut process = Process::start("snmpsim", &program, args, &[], dir.path());
         process.ready(|words| words.contains("Listening at")).await;
         Self { port, _process: process, _dir: dir }

@@ -25,7 +25,8 @@ fn disk(id: &str, state: DiskState) -> Disk {
 
 #[test]
 fn nothing_said_is_nothing_known() {
-    let reading = run(&Seen { records: true, ..Seen::default() }, "keep_days = 30", &mut Known::default());
+    let reading =
+        run(&Seen { records: Some(true), ..Seen::default() }, "keep_days = 30", &mut Known::default());
     assert_eq!(reading.codes(), Vec::<&str>::new());
     for code in [
         "device_swapped",

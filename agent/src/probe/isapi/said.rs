@@ -17,6 +17,8 @@ pub enum Sort {
     Recorder,
     /// IPCamera, IPDome, IPZoom and their kin.
     Camera,
+    /// ACS: a door controller.
+    Access,
     /// Anything else, or not told.
     Other,
 }
@@ -27,6 +29,8 @@ impl Sort {
         let word = word.unwrap_or_default().to_ascii_uppercase();
         if word.contains("NVR") || word.contains("DVR") {
             Self::Recorder
+        } else if word.starts_with("ACS") || word.contains("ACCESS") {
+            Self::Access
         } else if word.starts_with("IP") {
             Self::Camera
         } else {
