@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::cause::{Trouble, Verdict, judge};
+use super::cause::{Node, Trouble, Verdict, judge};
 use super::store::New;
 use super::store::cause::{self as store, Open};
 use super::store::many;
@@ -22,11 +22,15 @@ const NAMED: usize = 20;
 /// How long a symptom is left under a cause that comes and goes before it is looked at again.
 const LOOK_AGAIN: i64 = 60_000;
 
+/// Sites that are read at once.
+const SITES_AT_ONCE: usize = 16;
+
 /// Judges what is unsettled, ends the holds whose time is over, and closes what was only held open.
 pub async fn settle(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Touched> {
     let mut touched = Touched::default();
-    for site in store::list_unsettled_sites(conn, now).await? {
-        touched.add(settle_site(conn, &site, now).await?);
+    let sites = store::list_unsettled_sites(conn, now).await?;
+    for sites in sites.chunks(SITES_AT_ONCE) {
+        touched.add(settle_sites(conn, sites, now).await?);
     }
     for ticket in ticket::store::hold::release_due(conn, now).await? {
         close_if_done(conn, &ticket, now).await?;
@@ -35,15 +39,30 @@ pub async fn settle(conn: &mut Conn, now: Timestamp) -> sqlx::Result<Touched> {
     Ok(touched)
 }
 
-/// Judges everything that stands at a site.
-pub async fn settle_site(conn: &mut Conn, site: &str, now: Timestamp) -> sqlx::Result<Touched> {
-    let open = store::list_open(conn, site).await?;
-    let mut ids: Vec<String> = open.iter().map(|incident| incident.node().to_owned()).collect();
+/// Judges everything that stands at these sites, each site by itself. What is done at one changes nothing of
+/// what was read of another.
+pub async fn settle_sites(conn: &mut Conn, sites: &[String], now: Timestamp) -> sqlx::Result<Touched> {
+    let standing = store::list_open_at(conn, sites).await?;
+    let mut ids: Vec<String> =
+        standing.values().flatten().map(|incident| incident.node().to_owned()).collect();
     ids.sort_unstable();
     ids.dedup();
     let nodes = store::list_nodes(conn, &ids).await?;
+    let mut touched = Touched::default();
+    for open in standing.values() {
+        touched.add(settle_site(conn, open, &nodes, now).await?);
+    }
+    Ok(touched)
+}
+
+async fn settle_site(
+    conn: &mut Conn,
+    open: &[Open],
+    nodes: &BTreeMap<String, Node>,
+    now: Timestamp,
+) -> sqlx::Result<Touched> {
     let troubles: Vec<Trouble> = open.iter().map(Trouble::from).collect();
-    let verdicts = judge(&nodes, &troubles, now.as_millisecond());
+    let verdicts = judge(nodes, &troubles, now.as_millisecond());
     let mut round = Round::new(now);
     // Causes first: a symptom goes to its cause's ticket.
     let mut tickets: BTreeMap<usize, String> = BTreeMap::new();

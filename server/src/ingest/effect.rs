@@ -168,7 +168,7 @@ async fn close(
     let mut touched = Touched::default();
     // What is over before it was judged is judged now, as long as it stands.
     if let Some((_, site, None)) = incident::store::find_open(conn, gateway, device, code).await? {
-        touched.add(step::settle_site(conn, &site, now).await?);
+        touched.add(step::settle_sites(conn, &[site], now).await?);
         if let Some((id, _, None)) = incident::store::find_open(conn, gateway, device, code).await? {
             touched.add(step::stands_alone(conn, &id, now).await?);
         }

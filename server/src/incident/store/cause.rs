@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::db::Conn;
+use crate::db::{Conn, pieces, places};
 use crate::device::parent::Need;
 use crate::incident::cause::{Node, Parent};
-
-/// Ids asked for in one statement.
-const IDS_AT_ONCE: usize = 500;
 
 /// An open incident as it is judged. Times are Unix ms.
 #[derive(Clone, Debug, sqlx::FromRow)]
 #[expect(missing_docs, reason = "the columns of the tables, by their names")]
 pub struct Open {
     pub id: String,
+    pub site_id: String,
     pub gateway_id: String,
     pub device_id: Option<String>,
     pub name: String,
@@ -35,7 +33,7 @@ pub struct Open {
     pub flapping: i64,
 }
 
-const OPEN: &str = "SELECT i.id, i.gateway_id, i.device_id, COALESCE(d.name, g.name) AS name, i.code, i.opened_at, \
+const OPEN: &str = "SELECT i.id, i.site_id, i.gateway_id, i.device_id, COALESCE(d.name, g.name) AS name, i.code, i.opened_at, \
      i.last_good_at, i.first_bad_at, i.recorded_at, i.evidence, i.ticket_id, i.cause_id, i.settle_at, \
      COALESCE(c.device_id, c.gateway_id) AS cause_node, c.closed_at AS cause_closed_at, \
      COALESCE(f.flapping, CAST(0 AS BIGINT)) AS flapping FROM incident i JOIN gateway g ON g.id = i.gateway_id \
@@ -74,10 +72,24 @@ pub async fn list_unsettled_sites(conn: &mut Conn, now: Timestamp) -> sqlx::Resu
 
 /// What stands at a site, in the order in which it was recorded.
 pub async fn list_open(conn: &mut Conn, site: &str) -> sqlx::Result<Vec<Open>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!("{OPEN} AND i.site_id = $1 ORDER BY i.id")))
-        .bind(site)
-        .fetch_all(conn)
-        .await
+    let mut open = list_open_at(conn, &[site.to_owned()]).await?;
+    Ok(open.remove(site).unwrap_or_default())
+}
+
+/// What stands at each of these sites, in the order in which it was recorded.
+pub async fn list_open_at(conn: &mut Conn, sites: &[String]) -> sqlx::Result<BTreeMap<String, Vec<Open>>> {
+    let mut open: BTreeMap<String, Vec<Open>> = BTreeMap::new();
+    for piece in pieces(sites) {
+        let text = format!("{OPEN} AND i.site_id IN {} ORDER BY i.id", places(1, piece.len()));
+        let mut asked = sqlx::query_as::<_, Open>(sqlx::AssertSqlSafe(text));
+        for site in piece {
+            asked = asked.bind(site);
+        }
+        for row in asked.fetch_all(&mut *conn).await? {
+            open.entry(row.site_id.clone()).or_default().push(row);
+        }
+    }
+    Ok(open)
 }
 
 /// One incident, if it stands.
@@ -202,15 +214,14 @@ pub async fn list_nodes(conn: &mut Conn, ids: &[String]) -> sqlx::Result<BTreeMa
     let mut next: Vec<String> = ids.to_vec();
     while !next.is_empty() {
         let mut above = Vec::new();
-        for ids in next.chunks(IDS_AT_ONCE) {
-            let places: Vec<String> = (1..=ids.len()).map(|at| format!("${at}")).collect();
-            let places = places.join(", ");
+        for ids in pieces(&next) {
+            let places = places(1, ids.len());
             let query = format!(
                 "SELECT d.id, CASE WHEN d.enabled = 1 AND d.known_at IS NOT NULL THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) \
                  END AS watched, CASE WHEN g.state IN ('online', 'suspect') THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END \
                  AS heard, d.confirm_ms FROM device d JOIN gateway g ON g.id = d.gateway_id \
-                 WHERE d.removed_at IS NULL AND d.id IN ({places}) \
-                 UNION ALL SELECT g.id, CAST(1 AS BIGINT), CAST(1 AS BIGINT), CAST(0 AS BIGINT) FROM gateway g WHERE g.id IN ({places})"
+                 WHERE d.removed_at IS NULL AND d.id IN {places} \
+                 UNION ALL SELECT g.id, CAST(1 AS BIGINT), CAST(1 AS BIGINT), CAST(0 AS BIGINT) FROM gateway g WHERE g.id IN {places}"
             );
             let mut asked = sqlx::query_as::<_, NodeRow>(sqlx::AssertSqlSafe(query));
             for id in ids {
@@ -226,8 +237,8 @@ pub async fn list_nodes(conn: &mut Conn, ids: &[String]) -> sqlx::Result<BTreeMa
                 nodes.insert(row.id, node);
             }
             let query = format!(
-                "SELECT device_id AS id, parent_id, kind, group_name FROM device_parent WHERE device_id IN ({places}) \
-                 UNION ALL SELECT gateway_id, parent_id, kind, group_name FROM gateway_parent WHERE gateway_id IN ({places}) \
+                "SELECT device_id AS id, parent_id, kind, group_name FROM device_parent WHERE device_id IN {places} \
+                 UNION ALL SELECT gateway_id, parent_id, kind, group_name FROM gateway_parent WHERE gateway_id IN {places} \
                  ORDER BY 1, 2, 3"
             );
             let mut asked = sqlx::query_as::<_, (String, String, String, String)>(sqlx::AssertSqlSafe(query));
