@@ -247,6 +247,17 @@ pub fn moments(lines: &[(Line, Option<Timestamp>)], day: impl Fn(Timestamp) -> D
                 paid: line.body["paid"] == true,
                 ..Moment::default()
             }),
+            // What was repaired elsewhere and is back stands for itself from then on.
+            ("reinstalled", _) => {
+                let back = Moment { on: day(line.at), component: word("component"), ..Moment::default() };
+                moments.push(Moment {
+                    what: "replaced".to_owned(),
+                    with: Some(word("component")),
+                    paid: line.body["paid"] == true,
+                    ..back.clone()
+                });
+                moments.push(Moment { what: "reinstalled_and_accepted".to_owned(), ..back });
+            }
             ("coverage", Some(closed)) => moments.push(Moment {
                 on: day(*closed),
                 what: "repaired".to_owned(),

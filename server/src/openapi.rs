@@ -50,6 +50,8 @@ fn parts() -> Vec<OpenApi> {
         crate::visit::api::tag::Doc::openapi(),
         crate::part::api::Doc::openapi(),
         crate::part::api::loaner::Doc::openapi(),
+        crate::part::api::reorder::Doc::openapi(),
+        crate::part::api::repair::Doc::openapi(),
         crate::part::api::spend::Doc::openapi(),
         crate::inspection::api::Doc::openapi(),
         crate::inspection::api::act::Doc::openapi(),

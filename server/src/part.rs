@@ -6,7 +6,9 @@
 //! what has a serial number is at exactly one place.
 
 pub mod api;
+pub mod forecast;
 pub mod loaner;
+pub mod repair;
 pub mod step;
 pub mod store;
 

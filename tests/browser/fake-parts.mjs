@@ -28,7 +28,17 @@ export function makeParts(sites, users, now) {
     if (third === 'due') return { body: Object.assign(one, { due_at: body.due_at, overdue: false }) };
     return { body: Object.assign(one, { state: body.outcome, liable: body.liable, note: body.note, ended_at: Date.now(), ended_by: 'Ada', overdue: false }) };
   }
+  const repairs = [{ id: 'repair-1', ticket_id: 'ticket-1031', ticket_number: 1031, site_name: sites[0]?.name ?? '', site_name_zh: sites[0]?.name_zh ?? '', kind_id: 'kind-2', number: KINDS[2][0], name: KINDS[2][1], name_zh: KINDS[2][2], serial: 'DS2-77031', component: 'camera', level: 'factory', factory_order: 'WX-2026-118', state: 'burn_in', changed_at: now,
+    events: [{ seq: 1, kind: 'opened', at: now - 90 * HOUR, actor: 'Li Wei', body: { level: 'factory' } }, { seq: 2, kind: 'repaired', at: now - 3 * HOUR, actor: 'Chen Hong', body: { work: 'lens board 镜头板', order: 'WX-2026-118' } }] }];
+  function mends(method, id, third, body) {
+    if (method === 'GET') return { body: { items: repairs, next: null } };
+    if (method === 'PUT') { const one = { ...repairs[0], id, serial: body.serial, component: body.component, level: body.level, factory_order: '', state: 'repair', events: [] }; repairs.push(one); return { body: one }; }
+    const one = repairs.find((each) => each.id === id), state = { repaired: 'burn_in', burn_in: 'ready', failed: 'repair', refitted: 'refitted', scrapped: 'scrapped' }[body.step] ?? one.state;
+    return { body: Object.assign(one, { state, events: [...one.events, { seq: one.events.length + 1, kind: body.step, at: Date.now(), actor: 'Ada', body }] }) };
+  }
+  const reorder = () => kinds.map((kind, i) => ({ kind_id: kind.id, number: kind.number, name: kind.name, name_zh: kind.name_zh, lies: [3, 914, 1, 0, 260][i] ?? 0, used: [9, 1320, 4, 2, 0][i] ?? 0, used_days: 180, lead_days: kind.lead_days, order_at: kind.reorder_at, order: [3, 0, 2, 4, 0][i] ?? 0, cost_fen: ([3, 0, 2, 4, 0][i] ?? 0) * kind.price_fen, lasts_days: [60, 124, 45, 0, null][i] ?? null }));
   function answer(method, id, third, body) {
+    if (id === 'reorder') return { body: { items: reorder(), next: null } };
     const write = (list, one) => { const i = list.findIndex((each) => each.id === third); if (i < 0) list.push(one); else list[i] = one; return { body: one }; };
     if (id === 'kinds') return method === 'PUT' ? write(kinds, { id: third, ...body }) : { body: { items: kinds, next: null } };
     if (id === 'places') return method === 'PUT' ? write(places, place(third, body.kind, body)) : { body: { items: places, next: null } };
@@ -45,5 +55,5 @@ export function makeParts(sites, users, now) {
     if (id === 'moves') return { body: { items: moves, next: null } };
     return { body: { items: stock.filter((one) => one.quantity > 0), next: null } };
   }
-  return { answer, loaners, none: () => { for (const list of [kinds, places, stock, moves, loans]) list.length = 0; } };
+  return { answer, loaners, mends, none: () => { for (const list of [kinds, places, stock, moves, loans, repairs]) list.length = 0; } };
 }

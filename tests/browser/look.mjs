@@ -46,7 +46,7 @@ function settled() {
 /** Parts: what lies where, movements, kinds; with nothing yet. */
 function lying() {
   const looks = { '': {}, '-light-zh': { language: 'zh', theme: 'light' }, '-phone': { width: 390, height: 844 }, '-phone-zh': { width: 390, height: 844, language: 'zh', theme: 'light' } };
-  const pages = { 'parts-none': { size: 0 }, parts: {}, 'parts-moves': { path: '/parts?view=moves' }, 'parts-loaners': { path: '/parts?view=loaners' }, 'parts-kinds': { path: '/parts?view=kinds' } };
+  const pages = { 'parts-none': { size: 0 }, parts: {}, 'parts-moves': { path: '/parts?view=moves' }, 'parts-loaners': { path: '/parts?view=loaners' }, 'parts-repairs': { path: '/parts?view=repairs' }, 'parts-reorder': { path: '/parts?view=reorder' }, 'parts-kinds': { path: '/parts?view=kinds' } };
   return Object.fromEntries(Object.entries(pages).flatMap(([name, more]) => Object.entries(looks).map(([suffix, look]) => [`${name}${suffix}`, { size: 10, path: '/parts', full: true, ...look, ...more }])));
 }
 /** Inspections: the month, the list, one that is opened; wide and on a phone, in both languages. */

@@ -198,12 +198,11 @@ pub fn rights(rules: &[(Date, &Warranty)], moments: &[Moment], component: &str) 
     let mut chain: Vec<&Moment> = Vec::new();
     let mut name = component;
     let mut before = Date::MAX;
-    while let Some(moment) =
-        order.iter().rev().find(|moment| moment.with.as_deref() == Some(name) && moment.on <= before)
-    {
-        if chain.len() > moments.len() {
-            break;
-        }
+    // What was repaired and refitted stands for itself, so a moment is gone through once.
+    while let Some(moment) = order.iter().rev().find(|moment| {
+        let is_new = chain.iter().all(|gone| !std::ptr::eq(*gone, **moment));
+        moment.with.as_deref() == Some(name) && moment.on <= before && is_new
+    }) {
         chain.push(moment);
         (name, before) = (&moment.component, moment.on);
     }

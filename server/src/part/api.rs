@@ -22,6 +22,8 @@ use crate::{part, site};
 
 mod book;
 pub mod loaner;
+pub mod reorder;
+pub mod repair;
 pub mod shape;
 pub mod spend;
 
@@ -75,6 +77,10 @@ pub fn routes() -> Routes {
         .put("/api/v1/loaners/{id}", Act::WorkParts, loaner::lend)
         .post("/api/v1/loaners/{id}/due", Act::EditParts, loaner::extend)
         .post("/api/v1/loaners/{id}/end", Act::WorkParts, loaner::finish)
+        .get("/api/v1/parts/reorder", Act::SeeParts, reorder::list)
+        .get("/api/v1/repairs", Act::SeeParts, repair::list)
+        .put("/api/v1/repairs/{id}", Act::WorkParts, repair::open)
+        .post("/api/v1/repairs/{id}/steps", Act::WorkParts, repair::take)
         .put("/api/v1/visits/{id}/parts/{part}", Act::WorkVisits, spend::put)
 }
 

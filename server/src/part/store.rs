@@ -7,6 +7,7 @@ use crate::db::Conn;
 use crate::user::Scope;
 
 pub mod loaner;
+pub mod repair;
 
 /// A kind of part.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -353,6 +354,32 @@ pub async fn list_serials(
     )
     .bind(scope.customer())
     .bind(place)
+    .fetch_all(conn)
+    .await
+}
+
+/// What is known of a kind's use: how many of ours lie in depots, how many were used, when the first was moved, Unix ms.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[expect(missing_docs, reason = "named by what they are")]
+pub struct Use {
+    pub kind_id: String,
+    pub lies: i64,
+    pub used: i64,
+    pub first_at: i64,
+}
+
+/// The use of every kind of ours since an instant; a customer's own is the customer's to order.
+pub async fn list_use(conn: &mut Conn, scope: &Scope, since: i64) -> sqlx::Result<Vec<Use>> {
+    sqlx::query_as(
+        "SELECT m.kind_id, \
+         CAST(SUM(CASE WHEN t.kind = 'depot' THEN m.quantity ELSE 0 END - CASE WHEN f.kind = 'depot' THEN m.quantity ELSE 0 END) AS BIGINT) AS lies, \
+         CAST(SUM(CASE WHEN m.why = 'used' AND m.occurred_at >= $2 THEN m.quantity ELSE 0 END) AS BIGINT) AS used, \
+         CAST(MIN(m.occurred_at) AS BIGINT) AS first_at \
+         FROM part_move m JOIN part_place f ON f.id = m.from_id JOIN part_place t ON t.id = m.to_id \
+         WHERE m.owner_id = COALESCE(CAST($1 AS TEXT), '') GROUP BY m.kind_id LIMIT 5000",
+    )
+    .bind(scope.customer())
+    .bind(since)
     .fetch_all(conn)
     .await
 }

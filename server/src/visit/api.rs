@@ -25,6 +25,7 @@ pub mod shape;
 pub mod slip;
 pub mod step;
 pub mod tag;
+mod window;
 
 use shape::{NewVisit, Visit, VisitStory};
 

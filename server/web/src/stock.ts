@@ -15,6 +15,12 @@ export type Loaner = {
   id: string; kind_id: string; number: string; name: string; name_zh: string; serial: string; ticket_id: string; ticket_number: number; site_id: string; site_name: string; site_name_zh: string; zone: string;
   customer: string; out_at: number; due_at: number; out_by: string; state: 'out' | 'returned' | 'damaged' | 'lost'; liable: string; ended_at: number | null; ended_by: string; note: string; overdue: boolean;
 };
+export type Repair = {
+  id: string; ticket_id: string; ticket_number: number; site_name: string; site_name_zh: string; kind_id: string; number: string; name: string; name_zh: string; serial: string; component: string;
+  level: string; factory_order: string; state: 'repair' | 'burn_in' | 'ready' | 'refitted' | 'scrapped'; changed_at: number;
+  events: { seq: number; kind: string; at: number; actor: string; body: { level?: string; order?: string; work?: string; hours?: number; note?: string; paid?: boolean } }[];
+};
+export type Reorder = { kind_id: string; number: string; name: string; name_zh: string; lies: number; used: number; used_days: number; lead_days: number; order_at: number; order: number; cost_fen: number; lasts_days: number | null };
 /** A part used on a visit, as the phone sends it. */
 export type Use = { kind_id: string; quantity: number; serial: string; owner_id: string | null; component: string; paid: boolean; consent: string };
 /** What lies in one's own van, with what it is called. */
@@ -34,6 +40,10 @@ export const stock = {
   lend: (key: string, body: { ticket_id: string; kind_id: string; serial: string; due_at: number }) => put<Loaner>(`/loaners/${id(key)}`, body),
   extend: (key: string, due_at: number) => post<Loaner>(`/loaners/${id(key)}/due`, { due_at }),
   endLoan: (key: string, body: { outcome: string; to_id: string | null; liable: string; note: string }) => post<Loaner>(`/loaners/${id(key)}/end`, body),
+  repairs: (all: boolean) => get<List<Repair>>(`/repairs${query({ all: all ? 'true' : undefined })}`),
+  openRepair: (key: string, body: { ticket_id: string; kind_id: string; serial: string; component: string; level: string }) => put<Repair>(`/repairs/${id(key)}`, body),
+  repairStep: (key: string, body: { step: string; level: string; factory_order: string; work: string; hours: number | null; paid: boolean; note: string }) => post<Repair>(`/repairs/${id(key)}/steps`, body),
+  reorders: () => get<List<Reorder>>('/parts/reorder'),
   use: (visit: string, key: string, body: Use & { device_at?: number; device_now?: number; skew_before_ms?: number | null }) => put<Move>(`/visits/${id(visit)}/parts/${id(key)}`, body),
 };
 

@@ -21,7 +21,7 @@ type Lacking =
   | Lacks<T.Offer, 'Offer'> | Lacks<T.Remedy, 'Remedy'> | Lacks<T.DeviceRemedies, 'DeviceRemedies'> | Lacks<T.RemedyRule, 'RemedyRule'> | Lacks<T.Consent, 'Consent'> | Lacks<T.SiteRemedies, 'SiteRemedies'> | Lacks<T.DevicePort, 'DevicePort'> | Lacks<T.ParentProposal, 'ParentProposal'> | Lacks<T.DeviceTopology, 'DeviceTopology'>
   | Lacks<C.TicketClocks, 'TicketClocks'> | Lacks<C.TicketClock, 'TicketClock'> | Lacks<C.LedgerEntry, 'LedgerEntry'> | Lacks<C.Segment, 'ClockSegment'> | Lacks<C.Notice, 'ClockNotice'> | Lacks<C.Choices, 'FactChoices'> | Lacks<C.BoardClock, 'BoardClock'> | Lacks<C.ClockBoard, 'ClockBoard'>
   | Lacks<V.Visit, 'Visit'> | Lacks<V.VisitEvent, 'VisitEvent'> | Lacks<V.VisitStory, 'VisitStory'> | Lacks<V.VisitField, 'VisitField'> | Lacks<V.StepBody, 'NewVisitStep'> | Lacks<Omit<V.Piece, 'doubt' | 'distance_m' | 'gateway_id'>, 'VisitEvidence'>
-  | Lacks<S.Kind, 'PartKind'> | Lacks<S.Place, 'PartPlace'> | Lacks<S.Stock, 'PartStock'> | Lacks<S.Move, 'PartMove'> | Lacks<S.NewMove, 'NewPartMove'> | Lacks<S.Use, 'NewUse'> | Lacks<S.Loaner, 'Loaner'>
+  | Lacks<S.Kind, 'PartKind'> | Lacks<S.Place, 'PartPlace'> | Lacks<S.Stock, 'PartStock'> | Lacks<S.Move, 'PartMove'> | Lacks<S.NewMove, 'NewPartMove'> | Lacks<S.Use, 'NewUse'> | Lacks<S.Loaner, 'Loaner'> | Lacks<S.Repair, 'Repair'> | Lacks<S.Reorder, 'Reorder'>
   | Lacks<T.Found, 'Found'> | Lacks<T.FoundDevice, 'FoundDevice'> | Lacks<T.FoundSite, 'FoundSite'> | Lacks<T.FoundTicket, 'FoundTicket'>;
 
 /** Compiles only while nothing is lacking. */

@@ -33,6 +33,11 @@ pub(super) struct Proved {
 }
 
 impl Proved {
+    /// Whether anything that was given holds.
+    pub(super) fn holds(&self) -> bool {
+        !self.kinds.is_empty()
+    }
+
     /// The strongest kind that holds, else `claimed` where something was given and `stated` where nothing was.
     pub(super) fn level(&self) -> &'static str {
         match self.kinds.first() {

@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use super::join;
 use super::proof::{self, Proved};
 use super::shape::{NewVisitStep, VisitField, VisitSignature, VisitStory};
-use super::{finish, own_id, person, story};
+use super::{finish, own_id, person, story, window};
 use crate::app::App;
 use crate::clock::from_ms;
 use crate::db::Conn;
@@ -200,7 +200,13 @@ pub(super) async fn apply_to(
     after.as_str().clone_into(&mut row.state);
     after.reason().clone_into(&mut row.reason);
     store::update(conn, row, now).await?;
-    tell(conn, viewer, row, (&step, &before, &after), (moment, &body, proved.as_ref()), now).await
+    tell(conn, viewer, row, (&step, &before, &after), (moment, &body, proved.as_ref()), now).await?;
+    if proved.is_some_and(|proved| proved.holds()) {
+        window::open(conn, row, moment.at, now).await?;
+    } else if matches!(step, Step::Finish | Step::Cancel(_)) && before != after {
+        window::close(conn, row, &viewer.name, now).await?;
+    }
+    Ok(())
 }
 
 /// What lies before that is not believed.
