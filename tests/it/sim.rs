@@ -80,6 +80,12 @@ async fn each_way_to_break_a_device_ends_in_its_fault() {
     breaks(&site, "time-1", Trouble::Clock, "degraded", &["clock_offset"]).await;
     breaks(&site, "sw-1", Trouble::Password, "unknown", &["snmp_wrong_key"]).await;
     breaks(&site, "ups-1", Trouble::Slow, "down", &["unreachable"]).await;
+    breaks(&site, "ups-1", Trouble::Battery, "degraded", &["ups_on_battery"]).await;
+    breaks(&site, "nvr-1", Trouble::Disk, "degraded", &["disk_failed"]).await;
+    breaks(&site, "nvr-1", Trouble::Channel, "degraded", &["channel_offline"]).await;
+    breaks(&site, "nvr-1", Trouble::Recording, "degraded", &["recording_stopped"]).await;
+    breaks(&site, "door-1", Trouble::Battery, "degraded", &["access_on_battery"]).await;
+    breaks(&site, "door-1", Trouble::Tamper, "degraded", &["access_tampered"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,12 +40,33 @@ pub enum Trouble {
     Port,
     /// Its certificate ran out.
     Certificate,
+    /// A disk of a recorder has failed.
+    Disk,
+    /// A recorder has lost one of its cameras.
+    Channel,
+    /// A recorder does not record one of its channels.
+    Recording,
+    /// The mains are gone, and it runs from its battery.
+    Battery,
+    /// Its case has been opened.
+    Tamper,
 }
 
 impl Trouble {
     /// All of them, in the order of the panel.
-    pub const ALL: [Self; 6] =
-        [Self::Unplug, Self::Slow, Self::Password, Self::Clock, Self::Port, Self::Certificate];
+    pub const ALL: [Self; 11] = [
+        Self::Unplug,
+        Self::Slow,
+        Self::Password,
+        Self::Clock,
+        Self::Port,
+        Self::Certificate,
+        Self::Disk,
+        Self::Channel,
+        Self::Recording,
+        Self::Battery,
+        Self::Tamper,
+    ];
 
     /// The word of the panel and its API.
     pub fn word(self) -> &'static str {
@@ -56,6 +77,22 @@ impl Trouble {
             Self::Clock => "clock",
             Self::Port => "port",
             Self::Certificate => "certificate",
+            Self::Disk => "disk",
+            Self::Channel => "channel",
+            Self::Recording => "recording",
+            Self::Battery => "battery",
+            Self::Tamper => "tamper",
+        }
+    }
+
+    /// Devices of this class can have it, whatever they speak.
+    fn is_of(self, class: &str) -> bool {
+        match self {
+            Self::Disk | Self::Channel | Self::Recording => class == "nvr",
+            Self::Battery => matches!(class, "ups" | "access"),
+            Self::Tamper => class == "access",
+            Self::Port => class == "switch",
+            Self::Unplug | Self::Slow | Self::Password | Self::Clock | Self::Certificate => false,
         }
     }
 }
@@ -66,9 +103,10 @@ impl FromStr for Trouble {
     fn from_str(word: &str) -> Result<Self> {
         match Self::ALL.into_iter().find(|trouble| trouble.word() == word) {
             Some(trouble) => Ok(trouble),
-            None => bail!(
-                "`{word}` is not a way to break a device; use unplug, slow, password, clock, port or certificate"
-            ),
+            None => {
+                let words: Vec<&str> = Self::ALL.iter().map(|trouble| trouble.word()).collect();
+                bail!("`{word}` is not a way to break a device; use one of {}", words.join(", "))
+            }
         }
     }
 }
@@ -124,6 +162,9 @@ impl Service {
             Trouble::Clock => matches!(self, Self::Time { .. }),
             Trouble::Port => matches!(self, Self::Rtsp { .. }),
             Trouble::Certificate => matches!(self, Self::SecureWeb { .. }),
+            Trouble::Disk | Trouble::Channel | Trouble::Recording | Trouble::Battery | Trouble::Tamper => {
+                false
+            }
         }
     }
 }
@@ -245,7 +286,7 @@ impl Device {
             .into_iter()
             .filter(|trouble| {
                 self.services().iter().any(|service| service.can_have(*trouble))
-                    || (*trouble == Trouble::Port && self.blueprint.class == "switch")
+                    || trouble.is_of(self.blueprint.class)
             })
             .collect()
     }

@@ -5,14 +5,15 @@ const texts = {
     pages: "Pages received", none: "Nothing yet.", mend: "mend", ok: "works", off: "cut off", other: "中文",
     gone: "The simulator does not answer. Is the demo still running?",
     unplug: "unplug", is_unplug: "unplugged", slow: "slow", password: "password changed", clock: "clock wrong", port: "port down",
-    certificate: "certificate expired",
+    certificate: "certificate expired", disk: "disk failed", channel: "camera lost", recording: "not recording",
+    battery: "on battery", tamper: "case opened",
   },
   zh: {
     title: "模拟站点", lead: "在这里弄坏设备，看看 Sitewarden 如何发现。", devices: "设备",
     pages: "收到的呼叫", none: "暂无。", mend: "修复", ok: "正常", off: "被断开", other: "English",
     gone: "模拟器没有应答，演示还在运行吗？",
     unplug: "断电", is_unplug: "已断电", slow: "变慢", password: "密码被改", clock: "时钟错误", port: "端口断开",
-    certificate: "证书过期",
+    certificate: "证书过期", disk: "硬盘故障", channel: "通道离线", recording: "未录像", battery: "电池供电", tamper: "被拆",
   },
 };
 let language = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");

@@ -91,7 +91,7 @@ impl Plan {
             }
         }
         for blueprint in &mut all {
-            blueprint.checks = self.checks(&blueprint.services);
+            blueprint.checks = self.checks(blueprint.class, &blueprint.services);
         }
         all
     }
@@ -156,9 +156,15 @@ impl Plan {
         }
     }
 
-    /// The `[[check]]` tables that watch `services`, with the right credentials.
-    fn checks(&self, services: &[Service]) -> String {
-        let mut text = String::new();
+    /// The `[[check]]` tables that watch `services` of a device of this class, with the right credentials.
+    fn checks(&self, class: &str, services: &[Service]) -> String {
+        let (mut text, every) = (String::new(), &self.every);
+        let mut add = |body: &str| {
+            let _ = write!(
+                text,
+                "[[check]]\n{body}every = \"{every}\"\ntimeout = \"2s\"\nconfirm = \"2/3\"\nclear = 2\n\n"
+            );
+        };
         for service in services {
             let body = match service {
                 Service::Rtsp { port } => {
@@ -183,11 +189,17 @@ impl Plan {
                     "kind = \"snmp\"\nname = \"snmp\"\nport = {port}\nversion = \"2c\"\ncommunity = \"{COMMUNITY}\"\n"
                 ),
             };
-            let every = &self.every;
-            let _ = write!(
-                text,
-                "[[check]]\n{body}every = \"{every}\"\ntimeout = \"2s\"\nconfirm = \"2/3\"\nclear = 2\n\n"
-            );
+            add(&body);
+            // What its class says of itself, besides that it answers.
+            match (class, service) {
+                ("nvr" | "access", Service::Web { port }) => add(&format!(
+                    "kind = \"isapi\"\nname = \"health\"\nport = {port}\nuser = \"{USER}\"\npassword = \"{WEB_PASSWORD}\"\n"
+                )),
+                ("ups", Service::Snmp { port, .. }) => add(&format!(
+                    "kind = \"ups\"\nname = \"health\"\nport = {port}\nversion = \"2c\"\ncommunity = \"{COMMUNITY}\"\nmin_runtime = \"10m\"\n"
+                )),
+                _ => {}
+            }
         }
         text
     }

@@ -10,6 +10,7 @@ mod clock;
 pub mod demo;
 pub mod device;
 pub mod digest;
+mod face;
 pub mod ntp;
 pub mod panel;
 pub mod plan;

@@ -89,7 +89,7 @@ fn table(device: &Device) -> OidTable<Value> {
     ];
     match b.class {
         "switch" => interfaces(device, ticks, &mut rows),
-        "ups" => battery(&mut rows),
+        "ups" => battery(device.has(super::device::Trouble::Battery), &mut rows),
         _ => {}
     }
     rows.into_iter().collect()
@@ -132,7 +132,8 @@ fn interfaces(device: &Device, ticks: u32, rows: &mut Vec<(Oid, Value)>) {
     }
 }
 
-fn battery(rows: &mut Vec<(Oid, Value)>) {
+fn battery(is_feeding: bool, rows: &mut Vec<(Oid, Value)>) {
+    let source = if is_feeding { 5 } else { 3 };
     rows.extend([
         (oid!(1, 3, 6, 1, 2, 1, 33, 1, 1, 1, 0), text("Simulated")),
         (oid!(1, 3, 6, 1, 2, 1, 33, 1, 1, 2, 0), text("SIM-UPS3000")),
@@ -143,7 +144,7 @@ fn battery(rows: &mut Vec<(Oid, Value)>) {
         (oid!(1, 3, 6, 1, 2, 1, 33, 1, 2, 5, 0), Value::Integer(547)), // 0.1 V
         (oid!(1, 3, 6, 1, 2, 1, 33, 1, 2, 7, 0), Value::Integer(24)), // degrees
         (oid!(1, 3, 6, 1, 2, 1, 33, 1, 3, 3, 1, 3, 1), Value::Integer(230)), // input volts
-        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 4, 1, 0), Value::Integer(3)), // output normal
+        (oid!(1, 3, 6, 1, 2, 1, 33, 1, 4, 1, 0), Value::Integer(source)), // 3 normal, 5 battery
         (oid!(1, 3, 6, 1, 2, 1, 33, 1, 4, 4, 1, 5, 1), Value::Integer(31)), // load, percent
         (oid!(1, 3, 6, 1, 2, 1, 33, 1, 6, 1, 0), Value::Gauge32(0)), // alarms
     ]);

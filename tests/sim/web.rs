@@ -1,7 +1,7 @@
 //! The web server of a device: HTTP/1.1 (RFC 9112) behind Digest login, plain or over TLS.
 //!
-//! One request per connection and a handful of pages, among them the two by which a Hikvision device
-//! tells what it is and how it is (ISAPI `System/deviceInfo` and `System/status`).
+//! One request per connection and a handful of pages, among them those by which a Hikvision device
+//! tells what it is and how it is (ISAPI); a recorder and a door controller tell all that real ones do.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use super::clock::{now, now_ms};
 use super::device::{Device, Setup};
 use super::digest::{Algorithm, Realm, Verdict};
+use super::face;
 use super::plan::{USER, WEB_PASSWORD};
 
 const HEAD_LIMIT: usize = 16 * 1024;
@@ -131,6 +132,19 @@ fn respond(device: &Device, realm: &Realm, head: &str) -> String {
     }
     let (b, path) = (device.blueprint(), target.split('?').next().unwrap_or(""));
     let xml = |body: &str| page("200 OK", "application/xml", "", body);
+    if let Some(bodies) = face::bodies(device)
+        && let Some(asked) = path.strip_prefix("/ISAPI/")
+    {
+        return match bodies.iter().find(|(path, _)| path == asked) {
+            Some((_, body)) => xml(body),
+            None => page(
+                "404 Not Found",
+                "application/xml",
+                "",
+                "<ResponseStatus><statusCode>4</statusCode></ResponseStatus>",
+            ),
+        };
+    }
     match path {
         "/" => page("200 OK", "text/html", "", &format!("<title>{}</title><h1>{}</h1>\n", b.model, b.name)),
         "/ISAPI/System/deviceInfo" => xml(&format!(
