@@ -37,7 +37,7 @@ export function makeParts(sites, users, now) {
     return { body: Object.assign(one, { state, events: [...one.events, { seq: one.events.length + 1, kind: body.step, at: Date.now(), actor: 'Ada', body }] }) };
   }
   const reorder = () => kinds.map((kind, i) => ({ kind_id: kind.id, number: kind.number, name: kind.name, name_zh: kind.name_zh, lies: [3, 914, 1, 0, 260][i] ?? 0, used: [9, 1320, 4, 2, 0][i] ?? 0, used_days: 180, lead_days: kind.lead_days, order_at: kind.reorder_at, order: [3, 0, 2, 4, 0][i] ?? 0, cost_fen: ([3, 0, 2, 4, 0][i] ?? 0) * kind.price_fen, lasts_days: [60, 124, 45, 0, null][i] ?? null }));
-  function answer(method, id, third, body) {
+  function answer(method, id, third, body, query) {
     if (id === 'reorder') return { body: { items: reorder(), next: null } };
     const write = (list, one) => { const i = list.findIndex((each) => each.id === third); if (i < 0) list.push(one); else list[i] = one; return { body: one }; };
     if (id === 'kinds') return method === 'PUT' ? write(kinds, { id: third, ...body }) : { body: { items: kinds, next: null } };
@@ -53,7 +53,7 @@ export function makeParts(sites, users, now) {
       return { body: one };
     }
     if (id === 'moves') return { body: { items: moves, next: null } };
-    return { body: { items: stock.filter((one) => one.quantity > 0), next: null } };
+    return { body: { items: stock.filter((one) => one.quantity > 0 && (!query.get('mine') || one.place_id === 'van-1')), next: null } };
   }
   return { answer, loaners, mends, none: () => { for (const list of [kinds, places, stock, moves, loans, repairs]) list.length = 0; } };
 }

@@ -79,6 +79,10 @@ export function makeVisits(tickets, me, devices) {
       visit.events.push({ id: key, seq: visit.events.length + 1, kind: 'photo', occurred_at: device_at, recorded_at: at, device_at, skew_ms: Number(query.get('device_now')) - at, actor: me.name, source: 'phone', body: { bytes: body.length } });
       return { body: story(visit) };
     }
+    if (sub === 'parts') {
+      visit.parts = [...(visit.parts ?? []).filter((part) => part.id !== key), { id: key, ...body }];
+      return { body: { id: key } };
+    }
     if (sub === 'steps') {
       const known = steps.get(key);
       if (known) return known.body === told(body) ? { body: story(visit) } : { status: 409, error: 'other_step', message: `there is another step ${key}`, hint: null };

@@ -185,7 +185,7 @@ export function makeWorld(size, { role, mustChange, language }) {
       case 'sites': if (third === 'remedies') return { body: allowed }; return !get ? { body: { id: 'site-0', ...body } } : id ? one(sites, id) : items(sites);
       case 'loaners': return lying.loaners(method, id, third, query, body);
       case 'repairs': return lying.mends(method, id, third, body);
-      case 'parts': return lying.answer(method, id, third, body);
+      case 'parts': return lying.answer(method, id, third, body, query);
       case 'inspections': return inspected.answer(method, id, third, query, body);
       case 'contracts': return promised.answer(method, id, third, fourth, query, body);
       case 'calendars': return promised.calendars(id, query);

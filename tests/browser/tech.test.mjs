@@ -141,3 +141,35 @@ test('the desk plans a visit, sends somebody and records an arrival that was tol
   assert.deepEqual([made.reason, errors], ['the builder does it', []]);
   await close();
 });
+
+test('a part is used without a network: it leaves the van at once, and is sent after the steps before it', async () => {
+  const fake = await start();
+  const { page, errors, close } = await open(browser, `${fake.url}/tech`, PHONE);
+  await page.locator('.card').first().waitFor();
+  await isKept(page);
+  await page.goto(`${fake.url}/tech#${JOB}`);
+  await page.locator('[data-next="accepted"]').waitFor();
+  await page.context().setOffline(true);
+  await next(page, 'accepted');
+  await next(page, 'departed');
+  await next(page, 'arrived');
+  await page.locator('.sheet .main').click();
+  await page.getByRole('button', { name: 'Use a part' }).click();
+  await page.locator('[name="serial"]').selectOption('P-2601');
+  await page.locator('[name="component"]').fill('psu');
+  await page.locator('[name="consent"]').fill('Ms Zhou');
+  await page.locator('.sheet .main').click();
+  await page.locator('.queue li').nth(3).waitFor();
+  await page.getByRole('button', { name: 'Use a part' }).click();
+  const left = await page.locator('[name="part"] option').allTextContents();
+  assert.ok(left.length > 0 && !left.some((one) => one.startsWith('Power supply')), `it is gone from the van: ${left}`);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  const visit = fake.world.visits.visits.find((one) => one.id === JOB);
+  assert.equal(visit.parts, undefined, 'nothing has been sent');
+  await page.context().setOffline(false);
+  await page.locator('.band').waitFor({ state: 'detached' });
+  assert.deepEqual(visit.parts.map(({ serial, component, consent, quantity }) => [serial, component, consent, quantity]), [['P-2601', 'psu', 'Ms Zhou', 1]]);
+  assert.deepEqual(kinds(fake), ['assigned', 'accepted', 'departed', 'arrived'], 'the steps were sent, the part is none of them');
+  assert.deepEqual(errors.filter((one) => !/ERR_INTERNET_DISCONNECTED/.test(one)), []);
+  await close();
+});

@@ -1,6 +1,7 @@
 // What this phone keeps by itself: the steps that are still to be sent, in their order, the photos that are, and the last
 // answers of the server.
 // A transaction is awaited before anything is called done, so a page that is closed or killed has lost nothing.
+import type { Use } from './stock';
 import type { StepBody } from './visits';
 
 export type Waiting = {
@@ -8,6 +9,8 @@ export type Waiting = {
   place?: number;
   /** The step's own id: sent again and again, it counts once. */
   id: string; visit: string; body: StepBody; label: string;
+  /** A part that was used, instead of a step. */
+  part?: Use;
   /** What the server said instead of taking it; a person decides. */
   refused?: { code: string; message: string; hint: string | null };
 };

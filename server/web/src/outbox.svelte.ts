@@ -4,6 +4,7 @@ import { api, ApiError } from './api';
 import { deviceNow, skewMs } from './clock.svelte';
 import { kept, type Waiting, type WaitingPhoto } from './kept';
 import { session } from './session.svelte';
+import { stock, type Own, type Use } from './stock';
 import { after, fresh, visitsApi, type StepBody, type Visit } from './visits';
 
 type Person = { id: string; name: string };
@@ -13,6 +14,8 @@ class Outbox {
   /** The visits as the server last told them. */
   told = $state.raw<Visit[]>([]);
   toldAt = $state<number | null>(null);
+  /** What lies in one's own van, as the server last told it. */
+  van = $state.raw<Own[]>([]);
   queue = $state.raw<Waiting[]>([]);
   photos = $state.raw<WaitingPhoto[]>([]);
   /** Whether the server answered the last time it was asked. */
@@ -30,6 +33,15 @@ class Outbox {
       return { ...visit, form, state: mine.reduce((state, one) => after(state, one.body.kind), visit.state) };
     });
   }
+  /** What is in the van, without what is still to be sent. */
+  get own(): Own[] {
+    const gone = this.queue.filter((one) => one.part && !one.refused).map((one) => one.part!);
+    return this.van.flatMap((row) => {
+      const mine = gone.filter((one) => one.kind_id === row.kind_id && one.owner_id === row.owner_id);
+      const left = { ...row, quantity: row.quantity - mine.reduce((sum, one) => sum + one.quantity, 0), serials: row.serials.filter((one) => !mine.some((part) => part.serial === one)) };
+      return left.quantity > 0 ? [left] : [];
+    });
+  }
   get refused(): Waiting[] { return this.queue.filter((one) => one.refused); }
 
   /** Reads what the phone keeps, then asks the server; afterwards whenever there is reason to. */
@@ -38,6 +50,7 @@ class Outbox {
     const last = await kept.answer<{ visits: Visit[]; at: number }>('visits');
     this.#skew = (await kept.answer<number>('skew')) ?? null;
     if (last) { this.told = last.visits; this.toldAt = last.at; }
+    this.van = (await kept.answer<Own[]>('van')) ?? [];
     this.queue = await kept.queue();
     this.photos = await kept.photos();
     addEventListener('online', () => void this.sync());
@@ -50,6 +63,12 @@ class Outbox {
   async take(visit: string, body: StepBody, label: string) {
     const one: Waiting = { id: fresh(), visit, label, body: { source: 'phone', ...body, device_at: deviceNow(), skew_before_ms: this.#skew } };
     await kept.add(one);
+    this.queue = await kept.queue();
+    void this.sync();
+  }
+  /** Uses a part: it is on the phone when this returns, and is sent in its turn. */
+  async use(visit: string, part: Use, label: string) {
+    await kept.add({ id: fresh(), visit, label, part, body: { kind: 'part', device_at: deviceNow(), skew_before_ms: this.#skew } });
     this.queue = await kept.queue();
     void this.sync();
   }
@@ -121,6 +140,10 @@ class Outbox {
     this.told = visits;
     this.toldAt = deviceNow();
     await kept.keep('visits', { visits, at: this.toldAt });
+    if (!session.can('work_parts')) return;
+    const [rows, kinds] = await Promise.all([stock.mine(), stock.kinds()]);
+    this.van = rows.items.flatMap((row) => kinds.items.filter((kind) => kind.id === row.kind_id).map((kind) => ({ ...row, kind })));
+    await kept.keep('van', this.van);
   }
   /** Whether any was taken. */
   async #sendPhotos(): Promise<boolean> {
@@ -155,7 +178,9 @@ class Outbox {
       try {
         // What proves a step goes before it.
         for (const photo of await kept.photos()) if (one.body.evidence?.some((piece) => piece.kind === 'photo' && piece.code === photo.id)) await this.#sendPhoto(photo);
-        await visitsApi.step(one.visit, one.id, { ...one.body, device_now: deviceNow() });
+        const { device_at, skew_before_ms } = one.body;
+        if (one.part) await stock.use(one.visit, one.id, { ...one.part, device_at, skew_before_ms, device_now: deviceNow() });
+        else await visitsApi.step(one.visit, one.id, { ...one.body, device_now: deviceNow() });
         await kept.drop(one.place!);
       } catch (error) {
         if (!isRefusal(error)) throw error;
