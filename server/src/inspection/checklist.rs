@@ -4,6 +4,7 @@
 //! inspection. Each device is asked what its class is asked. What telemetry answers is proposed with its time and its
 //! evidence and is only to be confirmed; what nobody measured is proposed by nobody.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -101,9 +102,19 @@ pub struct Proposed {
     pub evidence: Value,
 }
 
-/// Everything that is asked in an inspection of these kinds.
-pub fn items(kinds: &[String], own: &[String], devices: &[Subject]) -> Vec<Item> {
-    let wanted = |of: &[String]| of.iter().any(|kind| kinds.contains(kind));
+/// What one inspection asks for: its kinds, and the list of the contract's own.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Its kinds.
+    pub kinds: Vec<String>,
+    /// What the contract's rule asks of the site; empty = the house's list.
+    pub own: Vec<String>,
+}
+
+/// Everything that is asked in one visit for these inspections, each item once. An inspection without a list of its own
+/// brings the house's for its kinds, whatever the others bring.
+pub fn items(inspections: &[Wanted], devices: &[Subject]) -> Vec<Item> {
+    let wants = |of: &[String], one: &Wanted| of.iter().any(|kind| one.kinds.contains(kind));
     let plain = |key: String, en: &str, zh: &str, reading| Item {
         key,
         device_id: String::new(),
@@ -113,11 +124,17 @@ pub fn items(kinds: &[String], own: &[String], devices: &[Subject]) -> Vec<Item>
         reading,
         proposed: None,
     };
-    let mut all: Vec<Item> = own.iter().map(|text| plain(format!("own.{text}"), text, text, true)).collect();
-    if own.is_empty() {
-        let house = HOUSE.site.iter().filter(|item| wanted(&item.kinds));
-        all.extend(house.map(|item| plain(item.key.clone(), &item.en, &item.zh, item.reading)));
+    let mut all: Vec<Item> = Vec::new();
+    for one in inspections {
+        all.extend(one.own.iter().map(|text| plain(format!("own.{text}"), text, text, true)));
+        if one.own.is_empty() {
+            let house = HOUSE.site.iter().filter(|item| wants(&item.kinds, one));
+            all.extend(house.map(|item| plain(item.key.clone(), &item.en, &item.zh, item.reading)));
+        }
     }
+    let mut known = HashSet::new();
+    all.retain(|item| known.insert(item.key.clone()));
+    let wanted = |of: &[String]| inspections.iter().any(|one| wants(of, one));
     for device in devices {
         let asked = HOUSE.device.iter().filter(|item| {
             wanted(&item.kinds) && (item.classes.is_empty() || item.classes.contains(&device.class))
@@ -175,8 +192,16 @@ mod tests {
         }
     }
 
+    fn wanted(kind: &str, own: &[&str]) -> Wanted {
+        Wanted { kinds: vec![kind.into()], own: own.iter().map(|text| (*text).to_owned()).collect() }
+    }
+
+    fn keys(inspections: &[Wanted]) -> Vec<String> {
+        items(inspections, &[]).into_iter().map(|item| item.key).collect()
+    }
+
     fn said(device: Subject) -> Vec<(String, Option<(bool, i64)>)> {
-        let items = items(&["check".into()], &["host".into()], &[device]);
+        let items = items(&[wanted("check", &["host"])], &[device]);
         items.into_iter().map(|item| (item.key, item.proposed.map(|said| (said.ok, said.at)))).collect()
     }
 
@@ -214,10 +239,18 @@ mod tests {
         let down = [own, row("state", Some((false, 5))), row("clock", None), row("picture", None)];
         assert_eq!(said(camera("down", &["ntp", "picture"])), down);
         // Without a list of the contract's own, the house's is asked.
-        let house = items(&["annual".into()], &[], &[]);
+        assert_eq!(keys(&[wanted("annual", &[])]), ["power", "functions", "left_over", "together"]);
+    }
+    #[test]
+    fn one_visit_for_several_inspections_asks_everything_once() {
+        // Two rules' own lists share an item that does not stand beside itself.
+        let (half, year) = (wanted("check", &["host", "cabling"]), wanted("annual", &["host", "lenses"]));
+        assert_eq!(keys(&[half.clone(), year]), ["own.host", "own.cabling", "own.lenses"]);
+        // The annual one has no list of its own: the house's is asked beside the other's own.
+        let house = wanted("annual", &[]);
         assert_eq!(
-            house.iter().map(|item| item.key.as_str()).collect::<Vec<_>>(),
-            ["power", "functions", "left_over", "together"]
+            keys(&[half, house.clone(), house]),
+            ["own.host", "own.cabling", "power", "functions", "left_over", "together"]
         );
     }
 }

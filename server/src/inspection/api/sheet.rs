@@ -17,7 +17,7 @@ use crate::audit::{self, Entry};
 use crate::db::Conn;
 use crate::device::store as devices;
 use crate::error::ApiError;
-use crate::inspection::checklist::{self, Item, Subject};
+use crate::inspection::checklist::{self, Item, Subject, Wanted};
 use crate::inspection::store::{self, Row, coverage, sheet};
 use crate::router::input::line;
 use crate::ticket::{self, Actor};
@@ -132,14 +132,13 @@ pub struct NewSheetAnswers {
 /// What is asked in an inspection and what its visit carries.
 async fn asked(conn: &mut Conn, viewer: &Viewer, row: &Row) -> Result<Vec<Item>, ApiError> {
     let list = |text: &str| -> Vec<String> { serde_json::from_str(text).unwrap_or_default() };
-    let (mut kinds, mut own) = (list(&row.kinds), list(&row.checklist));
+    let wanted = |of: &Row| Wanted { kinds: list(&of.kinds), own: list(&of.checklist) };
+    let mut inspections = vec![wanted(row)];
     for (id, _, _) in store::list_carried(conn, &row.id).await? {
         if let Some(other) = store::find(conn, &viewer.scope, &id).await? {
-            kinds.extend(list(&other.kinds));
-            own.extend(list(&other.checklist));
+            inspections.push(wanted(&other));
         }
     }
-    own.dedup();
     let filter = devices::Filter { site_id: Some(row.site_id.clone()), ..devices::Filter::default() };
     let mut subjects = Vec::new();
     for device in devices::list(conn, &viewer.scope, &filter, DEVICES_MAX).await? {
@@ -163,7 +162,7 @@ async fn asked(conn: &mut Conn, viewer: &Viewer, row: &Row) -> Result<Vec<Item>,
                 .collect(),
         });
     }
-    Ok(checklist::items(&kinds, &own, &subjects))
+    Ok(checklist::items(&inspections, &subjects))
 }
 
 async fn whole(conn: &mut Conn, viewer: &Viewer, row: &Row) -> Result<InspectionChecklist, ApiError> {
