@@ -17,6 +17,7 @@ pub mod device;
 pub mod engine;
 pub mod error;
 pub mod escalation;
+pub mod follow;
 pub mod gateway;
 pub mod history;
 pub mod id;

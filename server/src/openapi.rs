@@ -53,6 +53,7 @@ fn parts() -> Vec<OpenApi> {
         crate::part::api::reorder::Doc::openapi(),
         crate::part::api::repair::Doc::openapi(),
         crate::part::api::spend::Doc::openapi(),
+        crate::follow::api::Doc::openapi(),
         crate::inspection::api::Doc::openapi(),
         crate::inspection::api::act::Doc::openapi(),
         crate::inspection::api::sheet::Doc::openapi(),

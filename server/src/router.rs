@@ -181,6 +181,7 @@ pub fn routes() -> Routes {
         .with(crate::sla::api::routes())
         .with(crate::visit::api::routes())
         .with(crate::part::api::routes())
+        .with(crate::follow::api::routes())
         .with(crate::inspection::api::routes())
         .with(crate::deal::api::routes())
         .with(crate::rota::api::routes())

@@ -2,6 +2,7 @@
 import { makeClocks } from './fake-clocks.mjs';
 import { makeDeals } from './fake-deal.mjs';
 import { makeContracts } from './fake-contracts.mjs';
+import { makeFollow } from './fake-follow.mjs';
 import { makeInspections } from './fake-inspections.mjs';
 import { makeParts } from './fake-parts.mjs';
 import { makeDuty } from './fake-duty.mjs';
@@ -168,6 +169,7 @@ export function makeWorld(size, { role, mustChange, language }) {
     return { body: ticket, delta: { seq: ++seq, at, tickets: [short(ticket)] } };
   }
   const promised = makeContracts(size, now, me, sites);
+  const followed = makeFollow(size, now, me, sites, visits);
   const inspected = makeInspections(size, now, me, sites, devices);
   const lying = makeParts(sites, users, now);
   if (size === 0) lying.none();
@@ -222,7 +224,9 @@ export function makeWorld(size, { role, mustChange, language }) {
         if (third === 'facts' || third === 'ruling') return { body: clocks.say(ticket, body, me.name), delta: { seq: ++seq, at: Date.now(), tickets: [short(ticket)] } };
         return third ? act(ticket, third, body) : { body: ticket };
       }
-      case 'visits': return visits.answer(method, [first, id, third, fourth], query, body);
+      case 'call-backs': return followed.list();
+      case 'satisfaction': return followed.month(query);
+      case 'visits': if (third === 'call-backs') return followed.call(method, id, fourth, body); return visits.answer(method, [first, id, third, fourth], query, body);
       case 'clocks': return { body: clocks.board(query.get('state')) };
       case 'users': return third === 'contacts' ? (fourth ? { status: 202, body: { fifth } } : get ? items(id === 'u-2' ? contacts : []) : { body: contacts[0] }) : get ? items(users) : { body: { user: { ...users[1], ...body }, password: 'made-up-pass-word' } };
       case 'channels': return get ? { body: { items: ways, push_alone: ['Zhao Lin'] } } : { body: ways[3] };
@@ -264,5 +268,5 @@ export function makeWorld(size, { role, mustChange, language }) {
     return { ...device, parents, site_name: site.name, site_name_zh: site.name_zh, zone: site.zone, checks: [{ name: 'icmp', kind: 'icmp' }, { name: 'rtsp', kind: 'tcp' }, { name: 'web', kind: 'http' }],
       chain: [{ kind: 'gateway', id: gateway.id, name: gateway.name, state: gateway.state }, ...(parent ? [{ kind: 'device', id: parent.id, name: parent.name, state: parent.state }] : []), { kind: 'device', id: device.id, name: device.name, state: device.state }] };
   }
-  return { me, board, change, answer, devices, tickets, visits, promised, inspected, deals, get seq() { return seq; } };
+  return { me, board, change, answer, devices, tickets, visits, promised, inspected, followed, deals, get seq() { return seq; } };
 }

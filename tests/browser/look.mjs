@@ -22,7 +22,7 @@ const SHOTS = {
   'gateway-hangs': { size: 10, path: '/gateways', open: true, details: true, full: true }, 'gateway-hangs-phone': { size: 10, path: '/gateways', width: 390, height: 844, language: 'zh', theme: 'light', open: true, details: true, full: true },
   tech: { size: 10, path: '/tech', width: 390, height: 844 }, 'tech-zh': { size: 10, path: '/tech', width: 390, height: 844, language: 'zh', theme: 'light' }, 'tech-job': { size: 10, path: '/tech#00000000-0000-4000-8000-000000000001', width: 390, height: 844, full: true }, 'tech-job-zh': { size: 10, path: '/tech#00000000-0000-4000-8000-000000000001', width: 390, height: 844, full: true, language: 'zh', theme: 'light' },
   'visits': { size: 10, path: '/tickets/1032', visits: true, full: true }, 'visits-zh': { size: 10, path: '/tickets/1032', visits: true, full: true, language: 'zh', theme: 'light' }, 'visits-phone': { size: 10, path: '/tickets/1032', visits: true, full: true, width: 390, height: 844 },
-  ...contracts(), ...settled(), ...inspected(), ...lying(),
+  ...contracts(), ...settled(), ...inspected(), ...lying(), ...followed(),
   ...duty(),
   login: { size: 10, path: '/', signedIn: false }, password: { size: 10, path: '/', mustChange: true }, search: { size: 10, path: '/search?q=cam' },
 };
@@ -55,6 +55,12 @@ function inspected() {
   const pages = { 'inspections-none': { size: 0 }, inspections: {}, 'inspections-many': { size: 1200 }, 'inspections-list': { path: '/inspections?view=list' }, inspection: { open: true, full: false } };
   return Object.fromEntries(Object.entries(pages).flatMap(([name, more]) => Object.entries(looks).map(([suffix, look]) => [`${name}${suffix}`, { size: 10, path: '/inspections', full: true, ...look, ...more }])));
 }
+/** Call-backs: who waits and what was said, none, and the form; wide and on a phone, in both languages. */
+function followed() {
+  const looks = { '': {}, '-light-zh': { language: 'zh', theme: 'light' }, '-phone': { width: 390, height: 844 }, '-phone-zh': { width: 390, height: 844, language: 'zh', theme: 'light' } };
+  const pages = { 'follow-none': { size: 0 }, follow: {}, 'follow-call': { call: true, full: false } };
+  return Object.fromEntries(Object.entries(pages).flatMap(([name, more]) => Object.entries(looks).map(([suffix, look]) => [`${name}${suffix}`, { size: 10, path: '/follow', full: true, ...look, ...more }])));
+}
 await mkdir(OUT, { recursive: true });
 const browser = await launch();
 const wanted = process.argv.slice(2);
@@ -73,6 +79,7 @@ for (const [name, shot] of Object.entries(SHOTS).filter(([name]) => wanted.lengt
     await page.locator('.deal').waitFor();
     await page.waitForTimeout(600);
   }
+  if (shot.call) { await page.locator('main td .btn').first().click(); await page.waitForTimeout(400); }
   if (shot.click) { await page.locator('main button[aria-expanded]').nth(shot.click - 2).click(); await page.waitForTimeout(400); }
   await page.screenshot({ path: `${OUT}${name}.png`, fullPage: shot.full ?? false });
   console.log(name, errors.length ? errors : 'fine');

@@ -228,6 +228,8 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
         (_, "visits" | "parts" | "loaners" | "repairs", true) => one(&of.command),
         ("GET", "parts" | "loaners" | "repairs", false) => narrowed(&[]),
         ("GET", "visits", false) => narrowed(&[("mine", "true")]),
+        ("GET", "call-backs", false) => narrowed(&[]),
+        ("GET", "satisfaction", false) => narrowed(&[("month", "2026-11")]),
         ("PUT", "inspections", false) => {
             let body = json!({ "contract_id": of.contract, "site_id": of.site, "event": "commissioned", "day": "2026-01-31" });
             Some(vec![(path.to_owned(), body)])

@@ -10,6 +10,7 @@ mod cut;
 mod deal;
 mod escalation;
 mod flap;
+mod follow;
 mod hold;
 mod inspection;
 mod kill;

@@ -55,6 +55,7 @@ pub(super) const TABLES: &[&str] = &[
     "visit_member",
     "visit_event",
     "visit_photo",
+    "call_back",
     "visit_code",
     "site_tag",
     "inspection_anchor",

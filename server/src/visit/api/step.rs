@@ -66,7 +66,7 @@ fn asked(new: &NewVisitStep) -> String {
 }
 
 /// Takes a step in the caller's transaction; `row` is as it stands afterwards.
-pub(super) async fn apply_to(
+pub(crate) async fn apply_to(
     app: &App,
     conn: &mut Conn,
     viewer: &Viewer,
