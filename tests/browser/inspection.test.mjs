@@ -22,8 +22,9 @@ async function withPage(how, tell) {
 const day = (days) => new Date(Date.now() + 8 * 3_600_000 + days * 86_400_000).toISOString().slice(0, 10);
 const sheet = (page) => page.getByRole('dialog');
 
-test('one is opened by keyboard and moved with the consent that is asked for', () => withPage({ path: '?view=list' }, async ({ page, all }) => {
+test('one is opened by keyboard and moved with the consent that is asked for', () => withPage({ path: '?view=list' }, async ({ page, all, fake }) => {
   const agreed = all.find((one) => one.state === 'agreed');
+  fake.world.visits.visits[0].planned_at = Date.parse(`${day(8)}T09:00:00+08:00`);
   await page.goto(`${page.url().split('?')[0]}?view=list&month=${agreed.day.slice(0, 7)}`);
   const row = page.getByRole('row').filter({ hasText: 'monthly 4' });
   await row.waitFor();
@@ -33,7 +34,9 @@ test('one is opened by keyboard and moved with the consent that is asked for', (
   await sheet(page).getByText('agreed').first().waitFor();
   await sheet(page).getByRole('button', { name: 'Move' }).press('Enter');
   const to = day(8);
+  await sheet(page).getByText('Nobody else is sent anywhere that day').waitFor();
   await sheet(page).locator('input[name=day]').fill(to);
+  await sheet(page).getByText('1 other visit is planned for that day').waitFor();
   await sheet(page).locator('form').getByRole('button', { name: 'Move' }).press('Enter');
   assert.equal(agreed.day, day(6), 'nobody consented yet');
   await sheet(page).getByLabel('Who of the customer consents').fill('Ms Zhou');

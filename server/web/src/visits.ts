@@ -31,6 +31,7 @@ const id = encodeURIComponent;
 export const visitsApi = {
   ofTicket: (ticket: string) => get<{ items: VisitStory[] }>(`/tickets/${id(ticket)}/visits`),
   mine: () => get<{ items: Visit[] }>(`/visits${query({ mine: 'true' })}`),
+  standing: () => get<{ items: Visit[] }>('/visits'),
   get: (visit: string) => get<VisitStory>(`/visits/${id(visit)}`),
   plan: (visit: string, body: { ticket_id: string; planned_at?: number | null; follows_id?: string | null; purpose?: string; members?: string[] }) => put<VisitStory>(`/visits/${id(visit)}`, body),
   photo: (visit: string, photo: string, bytes: ArrayBuffer, said: { device_at: number; device_now: number; skew_before_ms: number | null }) =>
