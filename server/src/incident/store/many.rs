@@ -113,9 +113,9 @@ pub async fn list_standing(
     for piece in pieces(&tickets) {
         let text: Vec<String> = (3..piece.len() + 3).map(|at| format!("${at}")).collect();
         let text = format!(
-            "{SELECT} AND i.id IN (SELECT n.id FROM (SELECT o.id, ROW_NUMBER() OVER (PARTITION BY o.ticket_id \
-             ORDER BY o.opened_at DESC, o.id DESC) AS place FROM incident o WHERE o.closed_at IS NULL \
-             AND o.ticket_id IN ({})) n WHERE n.place <= $2) ORDER BY i.opened_at DESC, i.id DESC",
+            "SELECT n.* FROM (SELECT w.*, ROW_NUMBER() OVER (PARTITION BY w.ticket_id ORDER BY w.opened_at DESC, w.id DESC) \
+             AS place FROM ({SELECT} AND i.closed_at IS NULL AND i.ticket_id IN ({})) w) n WHERE n.place <= $2 \
+             ORDER BY n.opened_at DESC, n.id DESC",
             text.join(", ")
         );
         let mut query = sqlx::query_as(AssertSqlSafe(text)).bind(Scope::All.customer()).bind(limit);
