@@ -42,6 +42,11 @@ const TURN: i64 = 0x7369_7465_7761_7264;
 const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; \
      PRAGMA busy_timeout=10000; PRAGMA temp_store=MEMORY;";
 
+/// Plans are kept and used again, since making one for a join of seven tables takes longer than running it. A plan that
+/// was made while next to nothing stood would then read whole tables in a storm, so whole tables are read only where
+/// no index serves; that makes such a read look so dear that it would be compiled first, which takes longer still.
+const POSTGRES_SETTINGS: &str = "SET enable_seqscan = off; SET jit = off;";
+
 impl Db {
     /// Opens `url` (`sqlite:PATH` or `postgres://…`) and brings its schema up to date.
     ///
@@ -81,10 +86,9 @@ impl Db {
                 let pool = AnyPoolOptions::new()
                     .max_connections(READERS)
                     .acquire_timeout(Duration::from_secs(30))
-                    // A plan that was made while next to nothing stood reads whole tables in a storm.
                     .after_connect(|conn, _| {
                         Box::pin(async move {
-                            conn.execute("SET plan_cache_mode = force_custom_plan").await?;
+                            conn.execute(POSTGRES_SETTINGS).await?;
                             Ok(())
                         })
                     })

@@ -131,7 +131,8 @@ impl Engine {
             guarded("inspections", inspection::step::look(app, &mut self.shelf, now)).await;
         }
         guarded("watch remedies", remedy::step::watch(app, now)).await;
-        if guarded("plan pages", plan(app, now)).await {
+        let settled = guarded("find causes", settle(app, now)).await;
+        if guarded("plan pages", plan(app, now)).await && settled {
             self.pulse.begin(now);
         }
         guarded("begin remedies", remedy::step::begin_due(app, now)).await;
@@ -287,10 +288,18 @@ async fn count(app: &App, library: &mut Library, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// Finds causes. Committed before the pages are planned, so that in a storm everybody sees the causes first.
+async fn settle(app: &App, now: Timestamp) -> Result<()> {
+    let mut tx = app.db.write_in_turn().await?;
+    let touched = incident::step::settle(&mut tx, now).await?;
+    tx.commit().await?;
+    app.touched(&touched);
+    Ok(())
+}
+
 async fn plan(app: &App, now: Timestamp) -> Result<()> {
     let mut tx = app.db.write_in_turn().await?;
-    let mut touched = incident::step::settle(&mut tx, now).await?;
-    touched.add(maintenance::step::step(&mut tx, now).await?);
+    let mut touched = maintenance::step::step(&mut tx, now).await?;
     touched.add(Touched::tickets(escalation::step::step(&mut tx, now).await?));
     tx.commit().await?;
     app.touched(&touched);

@@ -250,8 +250,9 @@ pub struct Fault {
 pub async fn list_faults(conn: &mut Conn, id: &str) -> sqlx::Result<Vec<Fault>> {
     sqlx::query_as(
         "SELECT f.code, f.raised_at, f.last_good_at, f.first_bad_at, f.check_name, f.evidence, f.flapping, \
-         f.incident_id, i.ticket_id FROM device_fault f LEFT JOIN incident i ON i.id = f.incident_id \
-         WHERE f.device_id = $1 ORDER BY f.raised_at, f.code",
+         i.id AS incident_id, i.ticket_id FROM device_fault f JOIN device d ON d.id = f.device_id \
+         LEFT JOIN incident i ON i.gateway_id = d.gateway_id AND COALESCE(i.device_id, '') = f.device_id \
+         AND i.code = f.code AND i.closed_at IS NULL WHERE f.device_id = $1 ORDER BY f.raised_at, f.code",
     )
     .bind(id)
     .fetch_all(conn)
@@ -274,17 +275,6 @@ pub async fn raise(conn: &mut Conn, event: &Event<'_>) -> sqlx::Result<bool> {
     .execute(conn)
     .await?;
     Ok(fresh.rows_affected() == 1)
-}
-
-/// Names the incident that a standing fault belongs to.
-pub async fn set_incident(conn: &mut Conn, device: &str, code: &str, incident: &str) -> sqlx::Result<()> {
-    sqlx::query("UPDATE device_fault SET incident_id = $3 WHERE device_id = $1 AND code = $2")
-        .bind(device)
-        .bind(code)
-        .bind(incident)
-        .execute(conn)
-        .await?;
-    Ok(())
 }
 
 /// Notes that a fault is gone. False when it did not stand.

@@ -1,5 +1,5 @@
 //! Where causes are found and what follows: which incident has a ticket of its own, which stands under another, when
-//! a ticket is done. Runs in the transaction that plans the pages, before them, and only where something is unsettled.
+//! a ticket is done. Runs before the pages are planned, and only where something is unsettled.
 
 use std::collections::BTreeMap;
 

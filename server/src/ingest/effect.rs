@@ -24,7 +24,6 @@ pub(super) async fn fault_raised(conn: &mut Conn, event: &Event<'_>) -> sqlx::Re
     let new = incident_of(event);
     let now = event.received_at;
     let Some(id) = incident::store::open(conn, &new, now).await? else { return Ok(touched) };
-    device::store::set_incident(conn, event.device.as_str(), event.code, id.as_str()).await?;
     touched.add(opened(conn, id.as_str(), &new, now).await?);
     Ok(touched)
 }

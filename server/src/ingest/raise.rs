@@ -34,8 +34,6 @@ pub(super) async fn raised(
         .collect();
     let site = gateway::store::replay::site_of(conn, gateway.as_str()).await?;
     let opened = incident::store::many::open(conn, &site, &new, now).await?;
-    let names: Vec<&str> = opened.iter().flatten().map(String::as_str).collect();
-    many::set_incidents(conn, &names).await?;
     for ((new, is_judged), id) in new.iter().zip(&opened) {
         let Some(id) = id else { continue };
         touched.incidents.insert(id.clone());

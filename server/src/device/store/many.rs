@@ -71,23 +71,6 @@ pub async fn raise(conn: &mut Conn, events: &[Event<'_>]) -> sqlx::Result<BTreeS
     Ok(fresh)
 }
 
-/// Names the incidents that standing faults belong to.
-pub async fn set_incidents(conn: &mut Conn, incidents: &[&str]) -> sqlx::Result<()> {
-    for piece in pieces(incidents) {
-        let text = format!(
-            "UPDATE device_fault SET incident_id = i.id FROM incident i WHERE i.device_id = device_fault.device_id \
-             AND i.code = device_fault.code AND i.id IN {}",
-            places(1, piece.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(text));
-        for id in piece {
-            query = query.bind(*id);
-        }
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
-}
-
 #[derive(sqlx::FromRow)]
 struct Row {
     id: String,
