@@ -2,6 +2,7 @@
 //! simulated site, and people to page. Everything is set up through the public API, as a person would.
 
 pub mod client;
+pub mod contract;
 pub mod install;
 pub mod process;
 pub mod setup;

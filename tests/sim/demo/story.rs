@@ -1,7 +1,7 @@
-//! The story of first light, told by what the public API and the receiving ends say: a camera loses
-//! power, an incident opens, a ticket opens, people are paged, one takes it by the link in the page,
-//! somebody goes there and proves it by the gateway's code, the camera comes back, the ticket is closed
-//! and the visit signed.
+//! The story of first light, told by what the public API and the receiving ends say: a contract is put in
+//! service, a camera loses power, an incident opens, a ticket opens, the contract's clocks run, people are
+//! paged, one takes it by the link in the page, somebody goes there and proves it by the gateway's code, the
+//! camera comes back, the ticket is closed with every clock kept, and the visit signed.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Simulation;
 use super::client::{Client, anonymous};
+use super::contract;
 use super::setup::Running;
 use crate::sim::clock::now;
 use crate::sim::device::Trouble;
@@ -25,6 +26,8 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
     let camera = running.device_id(CAMERA)?;
     let api = running.client();
     say(began, "every device is seen and OK");
+    let promised = contract::promise(api, now()).await?;
+    say(began, &format!("contract {promised} is registered, accepted and in service"));
 
     simulation.site.break_device(CAMERA, Trouble::Unplug)?;
     say(began, &format!("{CAMERA} loses power"));
@@ -49,6 +52,7 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
     let id = text(&ticket, "id").to_owned();
     let number = ticket["number"].to_string();
     say(began, &format!("ticket {number} is open"));
+    say(began, &clocks(api, &id, ["running", "running", "running"]).await?);
 
     let sent = until("two pages sent", async || {
         let ticket = api.get(&format!("/tickets/{id}")).await?;
@@ -89,6 +93,7 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
     })
     .await?;
     say(began, "the ticket is taken by the link in the mail, which looking at it did not do");
+    say(began, &clocks(api, &id, ["met", "running", "running"]).await?);
 
     let visit = format!("/visits/{}", uuid::Uuid::new_v4());
     api.put(&visit, &json!({ "ticket_id": id, "purpose": "Look at the power" })).await?;
@@ -108,6 +113,7 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
         bail!("the gateway's code proved nothing: {there}");
     }
     say(began, "the arrival is proved by the code that the gateway shows");
+    say(began, &clocks(api, &id, ["met", "met", "running"]).await?);
     if step(api, &visit, &json!({ "kind": "done" })).await.is_ok() {
         bail!("the visit was done while the camera was still down, and nobody asked why");
     }
@@ -131,7 +137,8 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
         Ok((ticket["state"] == "closed").then_some(ticket))
     })
     .await?;
-    say(began, &format!("ticket {number} is closed"));
+    say(began, &format!("ticket {number} is closed: the gateway measured that the camera answers again"));
+    say(began, &clocks(api, &id, ["met", "met", "met"]).await?);
     let written = json!({ "symptom": "no picture", "cause": "摄像机电源插头松动", "solution": "插紧并固定插头，图像恢复" });
     step(api, &visit, &json!({ "kind": "written", "fields": written })).await?;
     let photo = format!("{visit}/photos/{}", uuid::Uuid::new_v4());
@@ -146,6 +153,15 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
         println!("             its log: {:>2} {}", event["seq"].to_string(), text(event, "kind"));
     }
     Ok(())
+}
+
+/// Waits until the ticket's clocks stand so; what to tell of them.
+async fn clocks(api: &Client, ticket: &str, states: [&str; 3]) -> Result<String> {
+    let what = format!("the clocks {}", states.join(", "));
+    Ok(format!(
+        "its clocks: {}",
+        until(&what, async || contract::clocks(api, ticket, states, now()).await).await?
+    ))
 }
 
 /// Writes the visit's slip into a file that stays; what to tell of it.
