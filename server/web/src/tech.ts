@@ -2,7 +2,9 @@
 import { mount } from 'svelte';
 import './css/tokens.css';
 import './css/parts.css';
+import { speech } from './text.svelte';
 import Tech from './Tech.svelte';
 
 if ('serviceWorker' in navigator) void navigator.serviceWorker.register('/tech-worker.js', { scope: '/tech' }).catch(() => {});
+await speech.ready;
 mount(Tech, { target: document.getElementById('app')! });

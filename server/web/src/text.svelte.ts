@@ -1,6 +1,6 @@
-// Texts in two languages from one pair of flat JSON files. `{name}` is a placeholder; `key.one` and `key.other` are a plural.
-import en from '../i18n/en.json';
-import zh from '../i18n/zh.json';
+// Texts in two languages from one pair of flat JSON files, of which only the chosen one is fetched. `{name}` is a placeholder;
+// `key.one` and `key.other` are a plural.
+import type en from '../i18n/en.json';
 import type { Language } from './types';
 
 type Texts = typeof en;
@@ -10,7 +10,7 @@ export type Key = keyof Texts;
 export type PluralKey = Key extends infer K ? (K extends `${infer S}.other` ? S : never) : never;
 type Args = Record<string, string | number>;
 
-const FILES: Record<Language, Record<string, string>> = { en, zh };
+const FILES: Partial<Record<Language, Record<string, string>>> = {};
 const STORE = 'sitewarden.language';
 
 function first(): Language {
@@ -19,39 +19,53 @@ function first(): Language {
   return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }
 
+/** Fetches a language's texts, once. */
+async function fetched(language: Language): Promise<void> {
+  FILES[language] ??= (await (language === 'zh' ? import('../i18n/zh.json') : import('../i18n/en.json'))).default;
+}
+
 class Speech {
   language = $state<Language>(first());
+  #wanted: Language = this.language;
+  /** The chosen language is here: nothing is drawn before. */
+  readonly ready = fetched(this.language);
   /** BCP 47 tag for `lang` and Intl. */
   get tag() { return this.language === 'zh' ? 'zh-CN' : 'en-GB'; }
-  use(language: Language) {
+  /** Turns to a language as soon as its texts are here; where they cannot be had, the page stays as it is. */
+  async use(language: Language): Promise<void> {
+    this.#wanted = language;
+    await fetched(language).catch(() => { if (this.#wanted === language) this.#wanted = this.language; });
+    if (this.#wanted !== language) return;
     this.language = language;
     localStorage.setItem(STORE, language);
   }
 }
 export const speech = new Speech();
 
+const text = (key: string): string | undefined => FILES[speech.language]?.[key];
+
 function fill(text: string, args?: Args): string {
   return args ? text.replace(/\{(\w+)\}/g, (all, name: string) => (name in args ? String(args[name]) : all)) : text;
 }
 
 export function t(key: Key, args?: Args): string {
-  return fill(FILES[speech.language][key] ?? key, args);
+  return fill(text(key) ?? key, args);
 }
 
 /** A counted phrase: picks `.one` or `.other` by the language's own rule; `{n}` is the number, grouped. */
 export function tn(key: PluralKey, n: number, args?: Args): string {
   const form = speech.language === 'en' && n === 1 ? 'one' : 'other';
-  return fill(FILES[speech.language][`${key}.${form}`] ?? key, { n: count(n), ...args });
+  return fill(text(`${key}.${form}`) ?? key, { n: count(n), ...args });
 }
 
 /** A text whose key is made from a value of the wire (a class, a kind); unknown values are shown as they are. */
 export function word(prefix: string, value: string): string {
-  return FILES[speech.language][`${prefix}.${value}`] ?? value.replaceAll('_', ' ');
+  return text(`${prefix}.${value}`) ?? value.replaceAll('_', ' ');
 }
 
 /** What happens in the course of the work, as it is recorded; else as contracts name that moment. */
 export function happening(value: string): string {
-  return `work.${value}` in FILES[speech.language] ? word('work', value) : word('moment', value);
+  return word(text(`work.${value}`) === undefined ? 'moment' : 'work', value);
 }
 
 const formats = new Map<string, Intl.NumberFormat>();
