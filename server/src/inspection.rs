@@ -15,6 +15,7 @@ pub mod checklist;
 mod day;
 pub mod keep;
 pub mod life;
+pub mod report;
 mod series;
 pub mod step;
 pub mod store;

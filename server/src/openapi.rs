@@ -56,6 +56,7 @@ fn parts() -> Vec<OpenApi> {
         crate::follow::api::Doc::openapi(),
         crate::inspection::api::Doc::openapi(),
         crate::inspection::api::act::Doc::openapi(),
+        crate::inspection::api::report::Doc::openapi(),
         crate::inspection::api::sheet::Doc::openapi(),
         crate::deal::api::Doc::openapi(),
         crate::rota::api::document(),

@@ -13,10 +13,12 @@ use tokio::sync::Semaphore;
 
 use crate::user::Language;
 
+pub mod api;
 mod compose;
 mod face;
 mod ink;
 mod line;
+pub mod scribe;
 
 use face::Face;
 

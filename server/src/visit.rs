@@ -5,6 +5,7 @@
 //! A visit's life is an append-only log; its columns are only the latest reading of it. A phone may send a step late or
 //! twice, and two people of one visit take the same steps: who comes second changes nothing, and stays on the record.
 
+pub mod accepted;
 pub mod api;
 pub mod arrival;
 pub mod moment;

@@ -29,9 +29,9 @@ export function makeInspections(size, now, me, sites, devices) {
   const missing = { status: 404, error: 'not_found', message: 'there is no such inspection', hint: 'look at the list anew' };
   const sheets = new Map();
   function sheet(one, method, body) {
-    const ask = (key, en, zh, more = {}) => ({ key, device_id: '', device: '', en, zh, reading: false, proposed: null, answer: null, ...more });
+    const ask = (key, en, zh, more = {}) => ({ key, device_id: '', device: '', en, zh, reading: false, proposed: null, answer: null, photos: [], ...more });
     const here = devices.filter((each) => each.site_id === one.site_id).slice(0, 4);
-    const mine = sheets.get(one.id) ?? { number: null, items: [ask('power', 'AC voltage and current', '交流电源电压和电流', { reading: true }), ask('functions', 'All functions', '所有功能'),
+    const mine = sheets.get(one.id) ?? { number: null, visit_id: one.visit_id, items: [ask('power', 'AC voltage and current', '交流电源电压和电流', { reading: true }), ask('functions', 'All functions', '所有功能'),
       ...here.map((each, at) => ask('state', 'Works', '运行正常', { device_id: each.id, device: each.name, proposed: at === 3 ? null : { answer: at === 2 ? 'bad' : 'ok', at: now - 40_000, evidence: { state: at === 2 ? 'down' : 'ok' } } }))] };
     sheets.set(one.id, mine);
     for (const said of method === 'PUT' ? body.answers : []) {

@@ -7,7 +7,7 @@ export function makeVisits(tickets, me, devices) {
   const visits = [], steps = new Map(), photos = new Map();
   const ticketOf = (id) => tickets.find((one) => one.id === id || String(one.number) === id);
   function add(id, ticket, { purpose = '', members = [], planned_at = null, follows_id = null, at = Date.now() }) {
-    const visit = { id, ticket_id: ticket.id, number: visits.filter((one) => one.ticket_id === ticket.id).length + 1, purpose, planned_at, follows_id, state: 'planned', reason: '', level: '', arrived_at: null, members: [], form: {}, photos: 0, created_by: me.name, created_at: at, changed_at: at, events: [] };
+    const visit = { id, ticket_id: ticket.id, number: visits.filter((one) => one.ticket_id === ticket.id).length + 1, purpose, planned_at, follows_id, state: 'planned', reason: '', level: '', arrived_at: null, members: [], form: {}, photos: 0, inspection_id: null, created_by: me.name, created_at: at, changed_at: at, events: [] };
     visits.push(visit);
     if (members.length) step(visit, `${id}-1`, { kind: 'assigned', members }, at);
     return visit;
@@ -76,7 +76,7 @@ export function makeVisits(tickets, me, devices) {
       photos.set(key, body);
       visit.photos++;
       const at = Date.now(), device_at = Number(query.get('device_at'));
-      visit.events.push({ id: key, seq: visit.events.length + 1, kind: 'photo', occurred_at: device_at, recorded_at: at, device_at, skew_ms: Number(query.get('device_now')) - at, actor: me.name, source: 'phone', body: { bytes: body.length } });
+      visit.events.push({ id: key, seq: visit.events.length + 1, kind: 'photo', occurred_at: device_at, recorded_at: at, device_at, skew_ms: Number(query.get('device_now')) - at, actor: me.name, source: 'phone', body: { bytes: body.length, ...(query.get('item') ? { item: query.get('item'), device_id: query.get('device_id') ?? '' } : {}) } });
       return { body: story(visit) };
     }
     if (sub === 'parts') {

@@ -141,3 +141,30 @@ test('a photo that proves an arrival goes before it, whatever else waits', async
   assert.deepEqual([level, events[4].body.evidence[0].code], ['photo', events[3].id]);
   await close();
 });
+
+test('a photo says which item of the sheet it shows, chosen without a network', async () => {
+  const fake = await start();
+  const inspection = fake.world.inspected.list.find((one) => one.state === 'agreed');
+  visit(fake).inspection_id = inspection.id;
+  const { page, errors, close } = await open(browser, `${fake.url}/tech#${JOB}`, PHONE);
+  await page.locator('[name="of"] option').nth(1).waitFor({ state: 'attached' });
+  await isKept(page);
+  const report = page.getByRole('link', { name: 'Report (PDF)' });
+  assert.equal(await report.getAttribute('href'), `/api/v1/inspections/${inspection.id}/report.pdf?lang=en`);
+  assert.equal(await page.getByRole('link', { name: 'Sheet' }).getAttribute('href'), `/inspections?view=list&one=${inspection.id}`);
+  assert.deepEqual((await new AxeBuilder({ page }).analyze()).violations.map((one) => one.id), []);
+  const small = await camera(page, 300, 400);
+  errors.length = 0;
+  await page.context().setOffline(true);
+  await page.reload();
+  const items = await page.locator('[name="of"] option').allTextContents();
+  assert.equal(items[1], 'AC voltage and current');
+  await page.locator('[name="of"]').selectOption({ index: 1 });
+  await page.locator('[name="photo"]').setInputFiles([small]);
+  await page.locator('.photos li').filter({ hasText: 'AC voltage and current' }).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0, 'no wider than the phone');
+  await page.context().setOffline(false);
+  await waitFor(() => taken(fake).length === 1, 'the photo sent');
+  assert.deepEqual([taken(fake)[0].body.item, taken(fake)[0].body.device_id], ['power', '']);
+  await close();
+});

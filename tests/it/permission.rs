@@ -190,6 +190,7 @@ const TABLE: &[(&str, &str)] = &[
     ("POST /api/v1/inspections/{id}/done", "ANT"),
     ("POST /api/v1/inspections/{id}/devices", "ANT"),
     ("GET /api/v1/inspections/{id}/sheet", "ANTC"),
+    ("GET /api/v1/inspections/{id}/report.pdf", "ANTC"),
     ("PUT /api/v1/inspections/{id}/sheet", "ANT"),
     ("GET /api/v1/sites/{id}/closures", "ANTC"),
     ("POST /api/v1/sites/{id}/closures", "AN"),

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod contract;
+pub mod inspect;
 pub mod install;
 pub mod process;
 pub mod setup;

@@ -37,11 +37,12 @@ pub struct Row {
     pub state: String,
     pub state_since: i64,
     pub known_at: Option<i64>,
+    pub created_at: i64,
 }
 
 const SELECT: &str = "SELECT d.id, d.gateway_id, d.site_id, s.name AS site_name, s.name_zh AS site_name_zh, s.zone, \
      d.parent_id, d.name, d.class, d.address, d.place, d.model, d.serial, d.firmware, d.check_list, d.enabled, \
-     d.state, d.state_since, d.known_at FROM device d JOIN site s ON s.id = d.site_id WHERE d.removed_at IS NULL \
+     d.state, d.state_since, d.known_at, d.created_at FROM device d JOIN site s ON s.id = d.site_id WHERE d.removed_at IS NULL \
      AND (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1)";
 
 /// One device that the viewer may see.

@@ -28,6 +28,7 @@ use crate::site;
 use crate::user::{Act, Scope, Viewer};
 
 pub mod act;
+pub mod report;
 pub mod shape;
 pub mod sheet;
 
@@ -74,6 +75,7 @@ pub fn routes() -> Routes {
         .post("/api/v1/inspections/{id}/done", Act::WorkVisits, act::done)
         .post("/api/v1/inspections/{id}/devices", Act::WorkVisits, act::devices)
         .get("/api/v1/inspections/{id}/sheet", Act::SeeInspections, sheet::get)
+        .get("/api/v1/inspections/{id}/report.pdf", Act::SeeInspections, report::get)
         .put("/api/v1/inspections/{id}/sheet", Act::WorkVisits, sheet::answer)
         .get("/api/v1/sites/{id}/closures", Act::SeeInspections, closures)
         .post("/api/v1/sites/{id}/closures", Act::PlanInspections, close)

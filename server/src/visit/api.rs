@@ -118,7 +118,8 @@ async fn members(conn: &mut Conn, rows: &[store::Row]) -> sqlx::Result<Vec<(Stri
     store::list_members(conn, &rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>()).await
 }
 
-async fn story(conn: &mut Conn, viewer: &Viewer, id: &str) -> Result<VisitStory, ApiError> {
+/// A visit that the viewer may see, with its log.
+pub(crate) async fn story(conn: &mut Conn, viewer: &Viewer, id: &str) -> Result<VisitStory, ApiError> {
     let row = store::find(conn, &viewer.scope, id).await?.ok_or_else(|| ApiError::not_found("visit", id))?;
     let members = store::list_members(conn, &[&row.id]).await?;
     let events = store::list_events(conn, id).await?.into_iter().map(Into::into).collect();

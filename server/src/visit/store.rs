@@ -47,6 +47,8 @@ pub struct Row {
     pub asked: String,
     /// How many photos it has.
     pub photos: i64,
+    /// The inspection whose work it is.
+    pub inspection_id: Option<String>,
     /// The clock of the ticket that is due next.
     pub due_at: Option<i64>,
     /// What its contract calls it.
@@ -60,7 +62,8 @@ const SELECT: &str = "SELECT v.id, v.ticket_id, t.number AS ticket_number, t.sta
      t.opened_at, t.device_id, d.name AS device_name, d.state AS device_state, v.site_id, s.name AS site_name, \
      s.name_zh AS site_name_zh, s.zone, s.address, s.contact_name, s.contact_phone, v.number, v.follows_id, v.purpose, \
      v.planned_at, v.state, v.reason, v.level, v.arrived_at, v.form, v.created_by, v.created_at, v.changed_at, v.asked, \
-     (SELECT CAST(COUNT(*) AS BIGINT) FROM visit_photo p WHERE p.visit_id = v.id) AS photos";
+     (SELECT CAST(COUNT(*) AS BIGINT) FROM visit_photo p WHERE p.visit_id = v.id) AS photos, \
+     (SELECT MIN(o.id) FROM occurrence o WHERE o.visit_id = v.id) AS inspection_id";
 
 const FROM: &str = "FROM visit v JOIN ticket t ON t.id = v.ticket_id JOIN site s ON s.id = v.site_id \
      LEFT JOIN device d ON d.id = t.device_id WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1)";

@@ -18,10 +18,12 @@ export type InspectionPlan = {
   waiting: { rule: string; event: string }[]; gaps: Gap[];
 };
 export type SheetItem = {
+  /** The photos of its visit that show it. */
+  photos: string[];
   key: string; device_id: string; device: string; en: string; zh: string; reading: boolean; proposed: { answer: 'ok' | 'bad'; at: number; evidence: Record<string, unknown> } | null;
   answer: { answer: string; value: string; note: string; by: string; at: number; proposed: unknown; ticket_number: number | null } | null;
 };
-export type Sheet = { number: string | null; items: SheetItem[]; open: number; bad: number };
+export type Sheet = { number: string | null; visit_id: string | null; items: SheetItem[]; open: number; bad: number };
 export type SheetSaid = { key: string; device_id: string; answer: string; value?: string; note?: string; ticket?: boolean };
 export type Consent = { by?: string; evidence?: string; reason?: string; day?: string };
 
@@ -34,6 +36,7 @@ export const inspections = {
   anchor: (body: { contract_id: string; site_id: string; event: string; day: string }) => put<List<InspectionPlan>>('/inspections/anchors', body),
   act: (key: string, step: 'agree' | 'move' | 'waive', body: Consent) => post<InspectionStory>(`/inspections/${id(key)}/${step}`, body),
   done: (key: string, on: string, note: string) => post<InspectionStory>(`/inspections/${id(key)}/done`, { on, note }),
+  report: (key: string, lang: string) => `/api/v1/inspections/${id(key)}/report.pdf${query({ lang })}`,
   sheet: (key: string) => get<Sheet>(`/inspections/${id(key)}/sheet`),
   answer: (key: string, answers: SheetSaid[]) => put<Sheet>(`/inspections/${id(key)}/sheet`, { answers }),
   allDevices: (key: string) => post<InspectionStory>(`/inspections/${id(key)}/devices`, {}),

@@ -19,6 +19,8 @@ export type Waiting = {
 export type WaitingPhoto = {
   /** Its own id: sent again and again, it is kept once. */
   id: string; visit: string; bytes: ArrayBuffer; device_at: number; skew_before_ms: number | null;
+  /** The item of a sheet that it shows. */
+  item?: string; device_id?: string;
   refused?: Waiting['refused'];
 };
 

@@ -2,11 +2,14 @@
 // them. What the server refuses stays, with its reason, until a person sends it again or throws it away.
 import { api, ApiError } from './api';
 import { deviceNow, skewMs } from './clock.svelte';
+import { inspections } from './inspections';
 import { kept, type Waiting, type WaitingPhoto } from './kept';
 import { session } from './session.svelte';
 import { stock, type Own, type Use } from './stock';
 import { after, fresh, visitsApi, type StepBody, type Visit } from './visits';
 
+/** An item of a sheet, as far as a photo may show it. */
+export type Shown = { key: string; device_id: string; device: string; en: string; zh: string };
 type Person = { id: string; name: string };
 const AGAIN_MS = 15_000;
 
@@ -16,6 +19,8 @@ class Outbox {
   toldAt = $state<number | null>(null);
   /** What lies in one's own van, as the server last told it. */
   van = $state.raw<Own[]>([]);
+  /** What the sheets of inspections ask, by inspection, as the server last told it. */
+  sheets = $state.raw<Record<string, Shown[]>>({});
   queue = $state.raw<Waiting[]>([]);
   photos = $state.raw<WaitingPhoto[]>([]);
   /** Whether the server answered the last time it was asked. */
@@ -51,6 +56,7 @@ class Outbox {
     this.#skew = (await kept.answer<number>('skew')) ?? null;
     if (last) { this.told = last.visits; this.toldAt = last.at; }
     this.van = (await kept.answer<Own[]>('van')) ?? [];
+    this.sheets = (await kept.answer<Record<string, Shown[]>>('sheets')) ?? {};
     this.queue = await kept.queue();
     this.photos = await kept.photos();
     addEventListener('online', () => void this.sync());
@@ -73,9 +79,9 @@ class Outbox {
     void this.sync();
   }
   /** Keeps a photo; it is on the phone when this returns, and is sent after the steps, which are small and are waited for. */
-  async keepPhoto(visit: string, bytes: ArrayBuffer): Promise<string> {
+  async keepPhoto(visit: string, bytes: ArrayBuffer, of?: Shown): Promise<string> {
     const id = fresh();
-    await kept.keepPhoto({ id, visit, bytes, device_at: deviceNow(), skew_before_ms: this.#skew });
+    await kept.keepPhoto({ id, visit, bytes, device_at: deviceNow(), skew_before_ms: this.#skew, ...(of ? { item: of.key, device_id: of.device_id } : {}) });
     this.photos = await kept.photos();
     void this.sync();
     return id;
@@ -140,10 +146,22 @@ class Outbox {
     this.told = visits;
     this.toldAt = deviceNow();
     await kept.keep('visits', { visits, at: this.toldAt });
+    await this.#askSheets(visits);
     if (!session.can('work_parts')) return;
     const [rows, kinds] = await Promise.all([stock.mine(), stock.kinds()]);
     this.van = rows.items.flatMap((row) => kinds.items.filter((kind) => kind.id === row.kind_id).map((kind) => ({ ...row, kind })));
     await kept.keep('van', this.van);
+  }
+  /** The sheets of the inspections that one goes on; one that cannot be read now leaves what was known of it. */
+  async #askSheets(visits: Visit[]) {
+    const sheets: Record<string, Shown[]> = {};
+    for (const { inspection_id } of visits) {
+      if (!inspection_id) continue;
+      const { items } = await inspections.sheet(inspection_id);
+      sheets[inspection_id] = items.map(({ key, device_id, device, en, zh }) => ({ key, device_id, device, en, zh }));
+    }
+    this.sheets = sheets;
+    await kept.keep('sheets', sheets);
   }
   /** Whether any was taken. */
   async #sendPhotos(): Promise<boolean> {
@@ -155,15 +173,16 @@ class Outbox {
     }
     return taken;
   }
-  async #sendPhoto({ id, visit, bytes, device_at, skew_before_ms, refused }: WaitingPhoto): Promise<boolean> {
+  async #sendPhoto(one: WaitingPhoto): Promise<boolean> {
+    const { id, visit, bytes, device_at, skew_before_ms, item, device_id, refused } = one;
     if (refused) return false;
     let taken = true;
     try {
-      await visitsApi.photo(visit, id, bytes, { device_at, device_now: deviceNow(), skew_before_ms });
+      await visitsApi.photo(visit, id, bytes, { device_at, device_now: deviceNow(), skew_before_ms, item, device_id });
       await kept.dropPhoto(id);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      await kept.keepPhoto({ id, visit, bytes, device_at, skew_before_ms, refused: { code: error.code, message: error.message, hint: error.hint } });
+      await kept.keepPhoto({ ...one, refused: { code: error.code, message: error.message, hint: error.hint } });
       taken = false;
     }
     this.photos = await kept.photos();

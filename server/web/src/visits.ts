@@ -9,7 +9,7 @@ export type Visit = {
   device_id: string | null; device_name: string | null; device_state: State | null; site_id: string; site_name: string; site_name_zh: string; zone: string; address: string;
   contact_name: string; contact_phone: string; number: number; follows_id: string | null; purpose: string; planned_at: number | null; state: VisitState; reason: string; level: string;
   arrived_at: number | null; due_at: number | null; due_what: string | null; members: { account_id: string; name: string }[]; form: Record<string, VisitField>;
-  photos: number; created_by: string; created_at: number; changed_at: number;
+  photos: number; inspection_id: string | null; created_by: string; created_at: number; changed_at: number;
 };
 export type Piece = {
   kind: string; code?: string; by?: string; lat?: number; lon?: number; datum?: string; accuracy_m?: number;
@@ -34,7 +34,7 @@ export const visitsApi = {
   standing: () => get<{ items: Visit[] }>('/visits'),
   get: (visit: string) => get<VisitStory>(`/visits/${id(visit)}`),
   plan: (visit: string, body: { ticket_id: string; planned_at?: number | null; follows_id?: string | null; purpose?: string; members?: string[] }) => put<VisitStory>(`/visits/${id(visit)}`, body),
-  photo: (visit: string, photo: string, bytes: ArrayBuffer, said: { device_at: number; device_now: number; skew_before_ms: number | null }) =>
+  photo: (visit: string, photo: string, bytes: ArrayBuffer, said: { device_at: number; device_now: number; skew_before_ms: number | null; item?: string; device_id?: string }) =>
     put<VisitStory>(`/visits/${id(visit)}/photos/${id(photo)}${query(said)}`, new Blob([bytes], { type: 'image/jpeg' })),
   photoUrl: (visit: string, photo: string, size?: 'small') => `/api/v1/visits/${id(visit)}/photos/${id(photo)}${query({ size })}`,
   slip: (visit: string, lang: string) => `/api/v1/visits/${id(visit)}/slip.pdf${query({ lang })}`,

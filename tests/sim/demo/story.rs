@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Simulation;
 use super::client::{Client, anonymous};
 use super::contract;
+use super::inspect;
 use super::setup::Running;
 use crate::sim::clock::now;
 use crate::sim::device::Trouble;
@@ -101,12 +102,7 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
         step(api, &visit, &json!({ "kind": kind })).await?;
     }
     say(began, "a technician accepts the visit and leaves for the site");
-    let code = until("six digits on the gateway's own page", async || {
-        let shown =
-            anonymous()?.get(format!("http://{}/", running.arrival_page)).send().await?.text().await?;
-        Ok(arrival_code(&shown))
-    })
-    .await?;
+    let code = digits(running).await?;
     let proof = json!({ "kind": "arrived", "evidence": [{ "kind": "gateway_code", "code": code }] });
     let there = step(api, &visit, &proof).await?;
     if there["level"] != "gateway_code" {
@@ -149,6 +145,7 @@ pub async fn tell(running: &Running, simulation: &Simulation) -> Result<()> {
     let signed = step(api, &visit, &signed).await?;
     say(began, &format!("the visit is {}, with a photo and a signature", text(&signed, "state")));
     say(began, &slip(api, &visit, &format!("{number}-{}", signed["number"])).await?);
+    inspect::tell(running, began).await?;
     for event in closed["events"].as_array().into_iter().flatten() {
         println!("             its log: {:>2} {}", event["seq"].to_string(), text(event, "kind"));
     }
@@ -166,19 +163,34 @@ async fn clocks(api: &Client, ticket: &str, states: [&str; 3]) -> Result<String>
 
 /// Writes the visit's slip into a file that stays; what to tell of it.
 async fn slip(api: &Client, visit: &str, number: &str) -> Result<String> {
-    let Some(pdf) = api.file(&format!("{visit}/slip.pdf?lang=zh"), "no_font").await? else {
-        return Ok("no slip: there is no font to print it with; install fonts-noto-cjk".to_owned());
+    write(api, &format!("{visit}/slip.pdf?lang=zh"), &format!("slip-{number}")).await
+}
+
+/// Writes a paper into a file that stays; what to tell of it.
+pub async fn write(api: &Client, path: &str, name: &str) -> Result<String> {
+    let Some(pdf) = api.file(path, "no_font").await? else {
+        return Ok(format!("no {name}: there is no font to print it with; install fonts-noto-cjk"));
     };
     if !pdf.starts_with(b"%PDF-") {
-        bail!("the slip is no PDF");
+        bail!("{name} is no PDF");
     }
-    let path = std::env::temp_dir().join(format!("sitewarden-slip-{number}.pdf"));
+    let path = std::env::temp_dir().join(format!("sitewarden-{name}.pdf"));
     std::fs::write(&path, pdf).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(format!("the slip is written: {}", path.display()))
+    Ok(format!("written: {}", path.display()))
+}
+
+/// The digits that the gateway shows on its own page now.
+pub async fn digits(running: &Running) -> Result<String> {
+    until("six digits on the gateway's own page", async || {
+        let shown =
+            anonymous()?.get(format!("http://{}/", running.arrival_page)).send().await?.text().await?;
+        Ok(arrival_code(&shown))
+    })
+    .await
 }
 
 /// What a phone's camera might see.
-fn picture() -> Result<Vec<u8>> {
+pub fn picture() -> Result<Vec<u8>> {
     let mut file = std::io::Cursor::new(Vec::new());
     let sight = |x: u32, y: u32| image::Rgb([(x / 4) as u8, (y / 3) as u8, 120]);
     image::RgbImage::from_fn(800, 600, sight).write_to(&mut file, image::ImageFormat::Jpeg)?;
@@ -186,13 +198,13 @@ fn picture() -> Result<Vec<u8>> {
 }
 
 /// What a finger might draw.
-fn scrawl() -> Value {
+pub fn scrawl() -> Value {
     let points: Vec<i64> = (0..60_i64).flat_map(|n| [150 + n * 11, 200 + (n * n * 7 % 180) - 90]).collect();
     json!([points, [860, 320]])
 }
 
 /// Takes a step of a visit; the visit.
-async fn step(api: &Client, visit: &str, body: &Value) -> Result<Value> {
+pub async fn step(api: &Client, visit: &str, body: &Value) -> Result<Value> {
     api.put(&format!("{visit}/steps/{}", uuid::Uuid::new_v4()), body).await
 }
 
@@ -232,7 +244,8 @@ fn pages(ticket: &Value) -> Vec<Value> {
     ticket["pages"].as_array().cloned().unwrap_or_default()
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+/// A text field, empty where there is none.
+pub fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or("")
 }
 
@@ -253,7 +266,7 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T
 }
 
 /// Prints one step with the time since the story began and the time of day.
-fn say(began: Timestamp, step: &str) {
+pub fn say(began: Timestamp, step: &str) {
     let now = now();
     let zone = jiff::tz::TimeZone::system();
     let seconds = (now.as_millisecond() - began.as_millisecond()) as f64 / 1000.0;

@@ -14,14 +14,17 @@ use utoipa::{OpenApi, ToSchema};
 use super::act::{Desk, open as open_desk};
 use crate::app::{App, Touched};
 use crate::audit::{self, Entry};
+use crate::clock::from_ms;
 use crate::db::Conn;
 use crate::device::store as devices;
 use crate::error::ApiError;
 use crate::inspection::checklist::{self, Item, Subject, Wanted};
+use crate::inspection::step::date_in;
 use crate::inspection::store::{self, Row, coverage, sheet};
 use crate::router::input::line;
 use crate::ticket::{self, Actor};
 use crate::user::Viewer;
+use crate::visit;
 
 /// The routes' description.
 #[derive(OpenApi)]
@@ -84,6 +87,8 @@ pub struct SheetItem {
     pub proposed: Option<SheetProposal>,
     /// What somebody found.
     pub answer: Option<SheetAnswer>,
+    /// The photos of its visit that show it, by their ids.
+    pub photos: Vec<String>,
 }
 
 /// The sheet of an inspection.
@@ -91,6 +96,8 @@ pub struct SheetItem {
 pub struct InspectionChecklist {
     /// `XJ-2026-0001`; `null` before the first answer.
     pub number: Option<String>,
+    /// The visit whose photos are shown.
+    pub visit_id: Option<String>,
     /// What is asked.
     pub items: Vec<SheetItem>,
     /// How many items nobody has answered.
@@ -142,6 +149,11 @@ async fn asked(conn: &mut Conn, viewer: &Viewer, row: &Row) -> Result<Vec<Item>,
     let filter = devices::Filter { site_id: Some(row.site_id.clone()), ..devices::Filter::default() };
     let mut subjects = Vec::new();
     for device in devices::list(conn, &viewer.scope, &filter, DEVICES_MAX).await? {
+        // What came after it was done is no gap in it.
+        let since = date_in(&row.zone, from_ms(device.created_at)).to_string();
+        if row.done_on.as_ref().is_some_and(|done| since > *done) {
+            continue;
+        }
         let faults =
             if device.state == "ok" { Vec::new() } else { devices::list_faults(conn, &device.id).await? };
         let checks: Vec<Value> = serde_json::from_str(&device.check_list).unwrap_or_default();
@@ -165,8 +177,51 @@ async fn asked(conn: &mut Conn, viewer: &Viewer, row: &Row) -> Result<Vec<Item>,
     Ok(checklist::items(&inspections, &subjects))
 }
 
-async fn whole(conn: &mut Conn, viewer: &Viewer, row: &Row) -> Result<InspectionChecklist, ApiError> {
-    let mut answers: HashMap<(String, String), SheetAnswer> = HashMap::new();
+/// What somebody found at items that are not asked any more, since their device is gone or of another class now: the
+/// record keeps what was asked.
+fn former(answers: HashMap<(String, String), (Value, SheetAnswer)>) -> Vec<SheetItem> {
+    let mut items: Vec<SheetItem> = answers
+        .into_iter()
+        .map(|((key, device_id), (body, answer))| {
+            let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+            let or_key = |words: String| if words.is_empty() { key.clone() } else { words };
+            let (en, zh, device) = (or_key(text("en")), or_key(text("zh")), text("device"));
+            SheetItem {
+                device,
+                en,
+                zh,
+                reading: false,
+                proposed: None,
+                answer: Some(answer),
+                photos: Vec::new(),
+                key,
+                device_id,
+            }
+        })
+        .collect();
+    items.sort_by(|a, b| (&a.device, &a.device_id, &a.key).cmp(&(&b.device, &b.device_id, &b.key)));
+    items
+}
+
+/// Puts each photo of the visit to the item that it shows.
+async fn show(conn: &mut Conn, visit: &str, items: &mut [SheetItem]) -> sqlx::Result<()> {
+    for event in visit::store::list_events(conn, visit).await?.into_iter().filter(|one| one.kind == "photo") {
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        let of = (body["item"].as_str().unwrap_or_default(), body["device_id"].as_str().unwrap_or_default());
+        if let Some(item) = items.iter_mut().find(|item| (item.key.as_str(), item.device_id.as_str()) == of) {
+            item.photos.push(event.id);
+        }
+    }
+    Ok(())
+}
+
+/// The sheet as it stands: what is asked with what was found, then what was found at what is not asked any more.
+pub(super) async fn whole(
+    conn: &mut Conn,
+    viewer: &Viewer,
+    row: &Row,
+) -> Result<InspectionChecklist, ApiError> {
+    let mut answers: HashMap<(String, String), (Value, SheetAnswer)> = HashMap::new();
     for event in sheet::list_answers(conn, &row.id).await? {
         let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
@@ -179,13 +234,14 @@ async fn whole(conn: &mut Conn, viewer: &Viewer, row: &Row) -> Result<Inspection
             proposed: body["proposed"].clone(),
             ticket_number: body["ticket"].as_i64(),
         };
-        answers.insert((text("key"), text("device_id")), answer);
+        answers.insert((text("key"), text("device_id")), (body, answer));
     }
-    let items: Vec<SheetItem> = asked(conn, viewer, row)
+    let mut items: Vec<SheetItem> = asked(conn, viewer, row)
         .await?
         .into_iter()
         .map(|item| SheetItem {
-            answer: answers.remove(&(item.key.clone(), item.device_id.clone())),
+            answer: answers.remove(&(item.key.clone(), item.device_id.clone())).map(|(_, answer)| answer),
+            photos: Vec::new(),
             key: item.key,
             device_id: item.device_id,
             device: item.device,
@@ -199,8 +255,13 @@ async fn whole(conn: &mut Conn, viewer: &Viewer, row: &Row) -> Result<Inspection
             }),
         })
         .collect();
+    items.extend(former(answers));
+    if let Some(visit) = &row.visit_id {
+        show(conn, visit, &mut items).await?;
+    }
     Ok(InspectionChecklist {
         number: sheet::find_number(conn, &row.id).await?,
+        visit_id: row.visit_id.clone(),
         open: items.iter().filter(|item| item.answer.is_none()).count(),
         bad: items
             .iter()
@@ -304,7 +365,7 @@ async fn found(
         |one| json!({ "answer": if one.ok { "ok" } else { "bad" }, "at": one.at, "evidence": one.evidence }),
     );
     let mut body = json!({ "key": item.key, "device_id": item.device_id, "answer": said.answer, "value": value, "note": note,
-        "proposed": proposed });
+        "proposed": proposed, "en": item.en, "zh": item.zh, "device": item.device });
     if said.answer == "bad" && said.ticket {
         let place = if item.device.is_empty() { String::new() } else { format!("{} · ", item.device) };
         let title: String = format!("{place}{} {}: {note}", item.zh, item.en).chars().take(200).collect();

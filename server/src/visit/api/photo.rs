@@ -40,6 +40,12 @@ pub struct PhotoQuery {
     /// What it shows, in one line.
     #[serde(default)]
     caption: String,
+    /// The item of the inspection's sheet that it shows, by its key.
+    #[serde(default)]
+    item: String,
+    /// That item's device; empty for the site.
+    #[serde(default)]
+    device_id: String,
 }
 
 /// Which photo.
@@ -68,6 +74,7 @@ pub(super) async fn put(
     if store::find(&mut *app.db.read().await?, &viewer.scope, &id).await?.is_none() {
         return Err(ApiError::not_found("visit", &id));
     }
+    let item = (line("item", &said.item, 0..=200)?, line("device_id", &said.device_id, 0..=64)?);
     let (looked, file) = look(file).await?;
     let now = app.clock.now();
     let mut tx = app.db.write_in_turn().await?;
@@ -77,7 +84,11 @@ pub(super) async fn put(
     let digest = ring::digest::digest(&ring::digest::SHA256, &file);
     let digest: String =
         digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-    let asked = json!([digest, said.device_at, said.skew_before_ms, caption]).to_string();
+    let mut asked = json!([digest, said.device_at, said.skew_before_ms, caption]);
+    if let (false, Some(asked)) = (item.0.is_empty(), asked.as_array_mut()) {
+        asked.extend([json!(item.0), json!(item.1)]);
+    }
+    let asked = asked.to_string();
     if let Some(known) = store::find_event(&mut tx, &photo).await? {
         if known.visit_id == row.id && known.asked == asked {
             return Ok(Json(story(&mut tx, &viewer, &row.id).await?));
@@ -116,6 +127,9 @@ pub(super) async fn put(
     let mut body = json!({ "width": looked.width, "height": looked.height, "bytes": file.len() });
     if !caption.is_empty() {
         body["text"] = caption.into();
+    }
+    if !item.0.is_empty() {
+        (body["item"], body["device_id"]) = (item.0.into(), item.1.into());
     }
     if moment.unusable {
         body["clock_unusable"] = true.into();

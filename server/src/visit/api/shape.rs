@@ -183,6 +183,8 @@ pub struct Visit {
     pub due_what: Option<String>,
     /// How many photos it has; each is an event of kind `photo`, whose id names it.
     pub photos: i64,
+    /// The inspection that it is for, whose sheet it fills in.
+    pub inspection_id: Option<String>,
     /// Who goes.
     pub members: Vec<VisitMember>,
     /// The form, by field.
@@ -295,6 +297,7 @@ impl Visit {
             due_at: row.due_at,
             due_what: row.due_what,
             photos: row.photos,
+            inspection_id: row.inspection_id,
             members,
             created_by: row.created_by,
             created_at: row.created_at,

@@ -1,14 +1,19 @@
 //! The sheet of an inspection: what measurement knows is there already, and what is wrong becomes a ticket.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 use sitewarden_tests::client::Client;
 use sitewarden_tests::database::Engine;
+use sitewarden_tests::paper;
 use sitewarden_tests::stories;
 use sitewarden_tests::world::{World, items, text};
 
-use super::{monthly, one, owed, told};
+use super::{act, monthly, one, owed, told};
 
-stories![a_sheet_is_prefilled_by_measurement_and_a_failed_item_becomes_a_ticket];
+stories![
+    a_sheet_is_prefilled_by_measurement_and_a_failed_item_becomes_a_ticket,
+    a_report_says_what_was_looked_at_and_outlives_the_devices,
+];
 
 fn item<'s>(sheet: &'s Value, key: &str, device: &str) -> &'s Value {
     let all = sheet["items"].as_array().unwrap();
@@ -91,4 +96,140 @@ async fn a_sheet_is_prefilled_by_measurement_and_a_failed_item_becomes_a_ticket(
     let kinds: Vec<&str> =
         record["events"].as_array().unwrap().iter().filter_map(|event| event["kind"].as_str()).collect();
     assert_eq!(kinds, ["planned", "proposed", "sheet"]);
+}
+
+const VISIT_STEPS: [&str; 3] = ["accepted", "arrived", "working"];
+
+fn jpeg(shade: u8) -> Vec<u8> {
+    let mut file = std::io::Cursor::new(Vec::new());
+    let picture =
+        image::RgbImage::from_fn(640, 480, |x, y| image::Rgb([shade, (x / 4) as u8, (y / 4) as u8]));
+    picture.write_to(&mut file, image::ImageFormat::Jpeg).unwrap();
+    file.into_inner()
+}
+
+/// The report as PDF, and its words without the blanks that a broken line has.
+async fn report(by: &Client, one: &Value, lang: &str) -> (Vec<u8>, String) {
+    let (kind, pdf) =
+        by.file(&format!("/api/v1/inspections/{}/report.pdf?lang={lang}", text(one, "/id"))).await;
+    assert_eq!(kind, "application/pdf");
+    let words = paper::sheets(&pdf).concat().split_whitespace().collect();
+    (pdf, words)
+}
+
+async fn a_report_says_what_was_looked_at_and_outlives_the_devices(engine: Engine) {
+    let mut w = World::usual(engine).await;
+    w.person("wang.min", "technician", None).await;
+    let customers = items(&w.admin.get("/api/v1/customers").await.ok());
+    w.person("zhou", "customer", Some(&text(&customers[0], "/id"))).await;
+    w.device("North Gate", "cam-3").await;
+    w.device("North Gate", "cam-4").await;
+    w.device_goes_down("cam-3");
+    w.forward_minutes(3).await;
+    w.pager.expect("li.wei", &["#1001", "cam-3"]);
+    let contract = owed(&mut w, &monthly(""), "2026-11-19").await;
+    let first = one(&w, &contract, "m", 1).await;
+    let (li, wang, zhou) =
+        (w.as_person("li.wei").await, w.as_person("wang.min").await, w.as_person("zhou").await);
+    let (_, before) = report(&zhou, &first, "en").await;
+    for words in
+        ["Inspectionreport", "No.m1", "Notfinished", "Itemswithoutananswer:12", "notanswered", "Signedby:"]
+    {
+        assert!(before.contains(words), "{words}\n{before}");
+    }
+    let agreed =
+        act(&li, &first, "agree", json!({ "day": "2026-11-19", "by": "周女士", "evidence": "call" })).await;
+    let visit = format!("/api/v1/visits/{}", text(&agreed, "/visit_id"));
+    let step = async |by: &Client, n: u64, body: Value| {
+        by.put(&format!("{visit}/steps/5f0e0000-0000-4000-8000-{n:012}"), &body).await.ok()
+    };
+    let me = text(&wang.get("/api/v1/me").await.ok(), "/id");
+    step(&li, 1, json!({ "kind": "assigned", "members": [me] })).await;
+    for (n, kind) in VISIT_STEPS.into_iter().enumerate() {
+        step(&wang, 10 + n as u64, json!({ "kind": kind })).await;
+    }
+    let (bad_cam, good_cam) = (w.device_id("cam-3"), w.device_id("cam-4"));
+    let path = format!("/api/v1/inspections/{}/sheet", text(&first, "/id"));
+    let sheet = wang.get(&path).await.ok();
+    let mut answers: Vec<Value> = sheet["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| json!({ "key": item["key"], "device_id": item["device_id"], "answer": "ok" }))
+        .collect();
+    for answer in &mut answers {
+        if answer["key"] == "power" {
+            answer["value"] = "交流 228 V, 3.1 A".into();
+        }
+        if answer["key"] == "state" && answer["device_id"] == json!(bad_cam) {
+            answer["answer"] = "bad".into();
+            answer["note"] = "电源保险丝熔断 fuse blown".into();
+            answer["ticket"] = true.into();
+        }
+    }
+    assert_eq!(send(&wang, &path, answers.into()).await.0, 200);
+    w.settle().await;
+    let photo = format!("{visit}/photos/5f0e0000-0000-4000-9000-000000000001");
+    wang.put_file(&format!("{photo}?item=state&device_id={bad_cam}"), "image/jpeg", &jpeg(200)).await.ok();
+    wang.put_file(&format!("{photo}?item=state&device_id={bad_cam}"), "image/jpeg", &jpeg(200)).await.ok();
+    let other =
+        wang.put_file(&format!("{photo}?item=clock&device_id={bad_cam}"), "image/jpeg", &jpeg(200)).await;
+    assert_eq!(other.code(), "other_photo", "{}", other.text);
+    let shown = wang.get(&path).await.ok();
+    assert_eq!(item(&shown, "state", &bad_cam)["photos"], json!(["5f0e0000-0000-4000-9000-000000000001"]));
+    assert_eq!(item(&shown, "state", &good_cam)["photos"], json!([]));
+    step(&wang, 20, json!({ "kind": "done" })).await;
+    let drawn = json!({ "width": 1000, "height": 400, "strokes": [[100, 200, 300, 90, 500, 310, 800, 150]] });
+    step(&wang, 21, json!({ "kind": "signed", "who": "周女士", "satisfied": 5, "signature": drawn })).await;
+    super::soon(&mut w).await;
+    let (pdf, zh) = report(&zhou, &first, "zh").await;
+    for words in [
+        "巡检报告",
+        "编号XJ-2026-0001",
+        "HarbourOffice",
+        "北门站",
+        "HT-9、Harbour",
+        "已检查12/12项，异常1项",
+        "电源保险丝熔断fuseblown",
+        "#1003",
+        "未接手",
+        "交流228V,3.1A",
+        "cam-4·运行正常",
+        "正常、2026-11-19",
+        "wang.min",
+        "签字人：周女士",
+        "现场照片",
+        "wang.min、cam-3·运行正常",
+    ] {
+        assert!(zh.contains(words), "{words}\n{zh}");
+    }
+    assert!(!zh.contains("尚未完成") && !zh.contains("未检查的项"), "{zh}");
+    assert_eq!(paper::pictures(&pdf), 1);
+
+    // Both cameras are taken down later: what was found at them stays found, and November had them.
+    for device in [&bad_cam, &good_cam] {
+        w.admin.send(Method::DELETE, &format!("/api/v1/devices/{device}"), None).await.ok();
+    }
+    let sheet = wang.get(&path).await.ok();
+    assert_eq!(
+        (&sheet["items"].as_array().unwrap().len(), &sheet["open"], &sheet["bad"]),
+        (&12, &json!(0), &json!(1))
+    );
+    assert_eq!(text(item(&sheet, "state", &bad_cam), "/answer/note"), "电源保险丝熔断 fuse blown");
+    let (en_pdf, en) = report(&li, &first, "en").await;
+    for words in ["Inspectionreport", "12of12answered,1wrong", "cam-3·Works", "Signedby:周女士"] {
+        assert!(en.contains(words), "{words}\n{en}");
+    }
+    let month = async |name: &str| {
+        let told = w.admin.get(&format!("/api/v1/inspections/coverage?month={name}")).await.ok();
+        let row = &items(&told)[0];
+        json!([row["devices"], row["checked"]])
+    };
+    assert_eq!(month("2026-11").await, json!([2, 2]));
+    assert_eq!((month("2026-10").await, month("2026-12").await), (json!([0, 0]), json!([0, 0])));
+    if let Ok(folder) = std::env::var("SITEWARDEN_PAPERS") {
+        std::fs::write(format!("{folder}/inspection-zh.pdf"), &pdf).unwrap();
+        std::fs::write(format!("{folder}/inspection-en.pdf"), &en_pdf).unwrap();
+    }
+    assert_eq!(wang.get(&format!("{}?lang=fr", path.replace("sheet", "report.pdf"))).await.status, 400);
 }
