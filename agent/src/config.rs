@@ -33,6 +33,7 @@ mod recorder;
 mod remedy;
 mod rtsp;
 mod snmp;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod ups;
@@ -50,6 +51,7 @@ pub use recorder::Recorder;
 pub use remedy::{Access, Login, Protocol, SnmpWrite};
 pub use rtsp::Rtsp;
 pub use snmp::{Auth, Privacy, Security, Snmp};
+pub use switch::Switch;
 pub use ups::{Nut, Ups};
 
 use reader::Source;

@@ -15,6 +15,7 @@ pub(crate) mod archive;
 pub(crate) mod camera;
 pub(crate) mod health;
 pub mod recorder;
+pub mod switch;
 pub mod ups;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,6 +149,7 @@ fn expects_answer(kind: &Kind) -> bool {
         | Kind::Picture(_)
         | Kind::Isapi(_)
         | Kind::Onvif(_)
+        | Kind::Switch(_)
         | Kind::Ups(_)
         | Kind::Nut(_) => true,
         Kind::Host => false,

@@ -20,6 +20,7 @@ pub mod onvif;
 pub mod picture;
 pub mod rtsp;
 pub mod snmp;
+pub(crate) mod switch;
 pub mod tcp;
 pub mod tls;
 pub mod topology;
@@ -331,6 +332,10 @@ async fn read(device: &Device, check: &Check, context: &Context) -> Reading {
             let subject = (device.id.as_str(), check.name.as_str(), address);
             onvif::read(subject, asked, limit, context).await
         }
+        Kind::Switch(asked) => {
+            let subject = (device.id.as_str(), check.name.as_str(), address);
+            switch::read(subject, asked, limit, context).await
+        }
         Kind::Ups(asked) => ups::read(address, asked, limit, &context.snmp).await,
         Kind::Nut(asked) => nut::read(address, asked).await,
         Kind::Host => host::read(&context.host).await,
@@ -345,7 +350,7 @@ fn no_answer(check: &Check, limit: Duration) -> Reading {
         Kind::Http(_) | Kind::Picture(_) | Kind::Isapi(_) | Kind::Onvif(_) => "http_silent",
         Kind::Tls { .. } => "tls_silent",
         Kind::Ntp { .. } => "ntp_silent",
-        Kind::Snmp(_) | Kind::Topology(_) | Kind::Ups(_) => "snmp_silent",
+        Kind::Snmp(_) | Kind::Topology(_) | Kind::Switch(_) | Kind::Ups(_) => "snmp_silent",
         Kind::Rtsp(_) => "rtsp_silent",
         Kind::Nut(_) => "nut_silent",
         // The gateway's own meter asks nobody, so there is nobody to call silent.

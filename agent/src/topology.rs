@@ -86,7 +86,15 @@ pub fn view(tables: &Tables) -> SwitchView {
         count += usize::from(ports.entry(index_of(port)).or_default().macs.insert(mac));
     }
     neighbours(tables, &names, &index_of, &mut ports);
-    let poe = poe(tables, &names, &to_index);
+    let poe_ports: Vec<(u32, u32)> = tables
+        .poe_admin
+        .iter()
+        .filter_map(|(index, _)| match index.as_slice() {
+            [group, port] => Some((*group, *port)),
+            _ => None,
+        })
+        .collect();
+    let poe = poe(&poe_ports, &names, &to_index);
     for index in poe.keys() {
         ports.entry(*index).or_default();
     }
@@ -198,19 +206,11 @@ fn neighbours(
 }
 
 /// Which interface a PoE port is: by its number as an interface, as a bridge port, or as the last number of a name.
-fn poe(
-    tables: &Tables,
+pub(crate) fn poe(
+    ports: &[(u32, u32)],
     names: &BTreeMap<u32, String>,
     to_index: &BTreeMap<u32, u32>,
 ) -> BTreeMap<u32, (u32, u32)> {
-    let ports: Vec<(u32, u32)> = tables
-        .poe_admin
-        .iter()
-        .filter_map(|(index, _)| match index.as_slice() {
-            [group, port] => Some((*group, *port)),
-            _ => None,
-        })
-        .collect();
     // One rule for the whole switch: a port that only happens to fit another one must not be switched off.
     let by_name = |(group, port): (u32, u32)| {
         let mut fits = names.iter().filter(|(_, name)| {

@@ -11,6 +11,7 @@ mod picture;
 mod rtsp;
 mod snmp;
 mod sweep;
+mod switch;
 mod ups;
 
 use sitewarden_agent::clock::Clock;

@@ -7,6 +7,7 @@ use super::reader::{Error, Table};
 use super::recorder::{self, Recorder};
 use super::rtsp::{self, Rtsp};
 use super::snmp::{self, Snmp};
+use super::switch::{self, Switch};
 use super::ups::{self, Nut, Ups};
 
 /// The protocol of a check with its parameters.
@@ -50,6 +51,8 @@ pub enum Kind {
     Isapi(Recorder),
     /// What a camera says of itself, over ONVIF.
     Onvif(Onvif),
+    /// How a switch is, over SNMP.
+    Switch(Switch),
     /// How a power supply is, over SNMP.
     Ups(Ups),
     /// How a power supply behind `upsd` is.
@@ -73,6 +76,7 @@ impl Kind {
             Self::Picture(_) => "picture",
             Self::Isapi(_) => "isapi",
             Self::Onvif(_) => "onvif",
+            Self::Switch(_) => "switch",
             Self::Ups(_) => "ups",
             Self::Nut(_) => "nut",
             Self::Host => "host",
@@ -93,6 +97,7 @@ pub(super) enum Word {
     Picture,
     Isapi,
     Onvif,
+    Switch,
     Ups,
     Nut,
     Host,
@@ -110,6 +115,7 @@ pub(super) const KINDS: &[(&str, Word)] = &[
     ("picture", Word::Picture),
     ("isapi", Word::Isapi),
     ("onvif", Word::Onvif),
+    ("switch", Word::Switch),
     ("ups", Word::Ups),
     ("nut", Word::Nut),
     ("host", Word::Host),
@@ -140,6 +146,7 @@ impl Word {
             Self::Picture => (Kind::Picture(http::read_picture(table)?), 120, 15),
             Self::Isapi => (Kind::Isapi(recorder::read(table)?), 300, 30),
             Self::Onvif => (Kind::Onvif(onvif::read(table)?), 300, 30),
+            Self::Switch => (Kind::Switch(switch::read(table)?), 120, 30),
             Self::Ups => (Kind::Ups(ups::read(table)?), 60, 10),
             Self::Nut => (Kind::Nut(ups::read_nut(table)?), 60, 10),
             Self::Host => (Kind::Host, 60, 10),

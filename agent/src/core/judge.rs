@@ -194,6 +194,7 @@ fn asks_the_device(check: &Check) -> bool {
         | Kind::Picture(_)
         | Kind::Isapi(_)
         | Kind::Onvif(_)
+        | Kind::Switch(_)
         | Kind::Ups(_)
         | Kind::Nut(_) => true,
         Kind::Host => false,

@@ -226,14 +226,21 @@ pub(crate) async fn rows(
 }
 
 /// A device that answered.
-struct Met {
-    session: Session,
-    rows: Vec<VarBind>,
+pub(crate) struct Met {
+    /// For more questions.
+    pub session: Session,
+    /// What was got.
+    pub rows: Vec<VarBind>,
     walk: Vec<Oid>,
 }
 
 /// Gets what the check names, and says how it went if it came to nothing.
-async fn ask(address: &str, asked: &Snmp, limit: Duration, sessions: &Sessions) -> Result<Met, Box<Reading>> {
+pub(crate) async fn ask(
+    address: &str,
+    asked: &Snmp,
+    limit: Duration,
+    sessions: &Sessions,
+) -> Result<Met, Box<Reading>> {
     let target = match resolve(address, asked.port).await {
         Ok(target) => target,
         Err(failure) => return Err(Box::new(failure.into_reading("snmp_silent"))),
