@@ -9,6 +9,8 @@ const PICTURE = '[[check]]\nkind = "picture"\npath = "/ISAPI/Streaming/channels/
 const ISAPI = '[[check]]\nkind = "isapi"\nuser = "viewer"\npassword = "…"\nkeep_days = 30\n';
 const ONVIF = '[[check]]\nkind = "onvif"\nuser = "viewer"\npassword = "…"\n';
 const UPS = '[[check]]\nkind = "ups"\nversion = "2c"\ncommunity = "public"\nmin_runtime = "10m"\n';
+const SWITCH =
+  '[[check]]\nkind = "switch"\nversion = "3"\nuser = "monitor"\nauth = "sha256"\nauth_password = "…"\nprivacy = "aes128"\nprivacy_password = "…"\n';
 const NUT = '[[check]]\nkind = "nut"\nups = "rack"\nmin_runtime = "10m"\n';
 const DOORS = '[[check]]\nkind = "isapi"\nuser = "viewer"\npassword = "…"\nheld_open = "10m"\n';
 const HOST = '[[check]]\nkind = "host"\n';
@@ -25,6 +27,7 @@ export const EXAMPLES: [string, string][] = [
   ['tls', '[[check]]\nkind = "tls"\nport = 443\nwarn_days = 30\n'],
   ['ntp', '[[check]]\nkind = "ntp"\nmax_offset_ms = 2000\n'],
   ['snmp', SNMP],
+  ['switch', SWITCH],
   ['ups', UPS],
   ['nut', NUT],
   ['host', HOST],
@@ -36,7 +39,7 @@ export const CLASSES = ['camera', 'nvr', 'switch', 'access', 'ups', 'phone', 'in
 export function starter(kind: string): string {
   if (kind === 'gateway') return HOST;
   if (kind === 'ups') return `${PING}\n${UPS}`;
-  if (kind === 'switch') return `${PING}\n${SNMP}`;
+  if (kind === 'switch') return `${PING}\n${SWITCH}`;
   if (kind === 'nvr') return `${PING}\n${ISAPI}`;
   if (kind === 'access') return `${PING}\n${DOORS}`;
   if (kind === 'camera') return `${PING}\n${STREAM}\n${ONVIF}`;
