@@ -188,7 +188,7 @@ async fn a_report_says_what_was_looked_at_and_outlives_the_devices(engine: Engin
         "编号XJ-2026-0001",
         "HarbourOffice",
         "北门站",
-        "HT-9、Harbour",
+        "HT-9、Everyday",
         "已检查12/12项，异常1项",
         "电源保险丝熔断fuseblown",
         "#1003",
