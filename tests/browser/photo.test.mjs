@@ -157,6 +157,7 @@ test('a photo says which item of the sheet it shows, chosen without a network', 
   errors.length = 0;
   await page.context().setOffline(true);
   await page.reload();
+  await page.locator('[name="of"] option').nth(1).waitFor({ state: 'attached' });
   const items = await page.locator('[name="of"] option').allTextContents();
   assert.equal(items[1], 'AC voltage and current');
   await page.locator('[name="of"]').selectOption({ index: 1 });
