@@ -72,6 +72,7 @@ fn text(today: jiff::civil::Date) -> Result<String> {
         clock("respond", "Response 响应", "first_human_reply", "15m", ""),
         clock("arrive", "Arrival 到场", "arrived", "1h", evidence),
         clock("restore", "Restored 恢复", "restored", "4h", ""),
+        "[[inspect]]\nname = \"monthly\"\nfrom = \"commissioned\"\nevery = \"1mo\"\n".to_owned(),
         "[life]\naccepted_needs = [\"customer_file\"]\nrenewal_reminder = \"2mo\"\n".to_owned(),
     ]
     .concat())
