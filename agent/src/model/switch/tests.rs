@@ -1,3 +1,5 @@
+//! Each trouble of a switch is one fault, what is not told is unknown, and counters survive wraps and restarts.
+
 use super::*;
 
 fn asked(more: &str) -> config::Switch {
