@@ -1,21 +1,21 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { defineConfig } from 'vite';
+import { defineConfig, type Rollup } from 'vite';
 
 /** All modules that `entry` needs; with `later` those that it fetches later, too. */
-function reach(entry, later, getModuleInfo, all = new Set()) {
+function reach(entry: string, later: boolean, getModuleInfo: Rollup.GetModuleInfo, all = new Set<string>()): Set<string> {
   if (all.has(entry)) return all;
   all.add(entry);
-  const { importedIds, dynamicallyImportedIds } = getModuleInfo(entry);
+  const { importedIds, dynamicallyImportedIds } = getModuleInfo(entry)!;
   for (const id of later ? [...importedIds, ...dynamicallyImportedIds] : importedIds) reach(id, later, getModuleInfo, all);
   return all;
 }
-let shared;
+let shared: Set<string> | undefined;
 /** What both pages need is one file, so that the technician's page is three: its own, this one, and a language. */
-function chunk(id, { getModuleIds, getModuleInfo }) {
+function chunk(id: string, { getModuleIds, getModuleInfo }: Rollup.ManualChunkMeta): string | undefined {
   if (!shared) {
-    const [tech, noc] = ['tech.html', 'noc.html'].map((name) => [...getModuleIds()].find((one) => one.endsWith(`/${name}`)));
-    const operations = reach(noc, true, getModuleInfo);
-    shared = new Set([...reach(tech, false, getModuleInfo)].filter((one) => operations.has(one)));
+    const entry = (name: string) => [...getModuleIds()].find((one) => one.endsWith(`/${name}`))!;
+    const operations = reach(entry('noc.html'), true, getModuleInfo);
+    shared = new Set([...reach(entry('tech.html'), false, getModuleInfo)].filter((one) => operations.has(one)));
   }
   return shared.has(id) ? 'shared' : undefined;
 }

@@ -42,6 +42,25 @@ for (const look of [{ ...PHONE, theme: 'dark', language: 'en' }, { ...PHONE, the
   });
 }
 
+test('only the chosen language is fetched to be drawn, and the other one is there without a network, too', async () => {
+  const fake = await start();
+  const { page, close } = await open(browser, 'about:blank', PHONE);
+  const fetched = [];
+  page.on('request', (request) => fetched.push(new URL(request.url()).pathname));
+  await page.goto(`${fake.url}/tech`);
+  await page.locator('.card').first().waitFor();
+  assert.deepEqual(fetched.flatMap((path) => path.match(/assets\/(en|zh)-/)?.[1] ?? []), ['en']);
+  await isKept(page);
+  await page.context().setOffline(true);
+  await page.reload();
+  await page.getByRole('heading', { name: 'Jobs', exact: true }).waitFor();
+  await page.locator('header .small.end').click();
+  await page.getByRole('heading', { name: '任务', exact: true }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: '任务', exact: true }).waitFor();
+  await close();
+});
+
 test('a night job without a network: closed in between, sent once and in order', async () => {
   const fake = await start();
   const { page, close } = await open(browser, `${fake.url}/tech`, PHONE);
