@@ -23,7 +23,7 @@ fn recording(object: &str, rows: &str) -> String {
         rows.push((oid, row.to_owned()));
     }
     rows.sort();
-    rows.into_iter().map(|(_, row)| format!("{row}\n")).collect()
+    rows.into_iter().map(|(_, row)| row + "\n").collect()
 }
 
 const HUAWEI: &str = "1.3.6.1.4.1.2011.2.23.276";

@@ -20,7 +20,9 @@ pub async fn tell(running: &Running, began: Timestamp) -> Result<()> {
     let path = format!("/inspections/{}", text(&one, "id"));
     say(began, "the contract owes the site an inspection every month; the first one is planned");
     let agreed = json!({ "day": today, "by": "Ms Zhou", "evidence": "call" });
-    let agreed = api.post(&format!("{path}/agree"), &agreed).await?;
+    // Where the plan gives another day, today may be a Sunday: the customer has it moved to today.
+    let act = if one["day"] == today.as_str() { "agree" } else { "move" };
+    let agreed = api.post(&format!("{path}/{act}"), &agreed).await?;
     let visit = format!("/visits/{}", text(&agreed, "visit_id"));
     say(began, &format!("the customer agrees to {today}: ticket {} has its visit", agreed["ticket_number"]));
 
