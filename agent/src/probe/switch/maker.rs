@@ -30,8 +30,9 @@ const HUAWEI: [&str; 9] = [
     "1.3.6.1.4.1.2011.5.25.195.3.1.10",
 ];
 /// HH3C-ENTITY-EXT-MIB: hh3cEntityExtCpuUsage, …MemUsage, …Temperature, …TemperatureThreshold; HH3C-LswDEVM-MIB:
-/// hh3cDevMFanStatus, hh3cDevMPowerStatus; HH3C-POWER-ETH-EXT-MIB: hh3cPsePortCurrentPower.
-const H3C: [&str; 7] = [
+/// hh3cDevMFanStatus, hh3cDevMPowerStatus; HH3C-POWER-ETH-EXT-MIB: hh3cPsePortCurrentPower. Then the first four where
+/// switches of the years with 3Com have them, A3COM-HUAWEI-ENTITY-EXT-MIB: an E528 has an H3C object id and only these.
+const H3C: [&str; 11] = [
     "1.3.6.1.4.1.25506.2.6.1.1.1.1.6",
     "1.3.6.1.4.1.25506.2.6.1.1.1.1.8",
     "1.3.6.1.4.1.25506.2.6.1.1.1.1.12",
@@ -39,6 +40,10 @@ const H3C: [&str; 7] = [
     "1.3.6.1.4.1.25506.8.35.9.1.1.1.2",
     "1.3.6.1.4.1.25506.8.35.9.1.2.1.2",
     "1.3.6.1.4.1.25506.2.14.1.1.5",
+    "1.3.6.1.4.1.2011.10.2.6.1.1.1.1.6",
+    "1.3.6.1.4.1.2011.10.2.6.1.1.1.1.8",
+    "1.3.6.1.4.1.2011.10.2.6.1.1.1.1.12",
+    "1.3.6.1.4.1.2011.10.2.6.1.1.1.1.13",
 ];
 /// CISCO-PROCESS-MIB: cpmCPUTotal5minRev; CISCO-MEMORY-POOL-MIB: ciscoMemoryPool{Used,Free}; CISCO-ENVMON-MIB:
 /// ciscoEnvMonTemperatureStatus{Descr,Value}, …Threshold, …State, fan and supply descr and state; CISCO-POWER-ETHERNET-EXT-MIB:
@@ -186,7 +191,7 @@ fn huawei(said: &Said) -> Seen {
 
 /// Active 1, deactive 2, not installed 3, unsupported 4.
 fn h3c(said: &Said) -> Seen {
-    let [cpu, memory, heat, limit, fan, supply, poe] = H3C;
+    let [cpu, memory, heat, limit, fan, supply, poe, old_cpu, old_memory, old_heat, old_limit] = H3C;
     let mean = |_: &Vec<u32>, state| match state {
         1 => PartState::Well,
         2 => PartState::Failed,
@@ -194,9 +199,9 @@ fn h3c(said: &Said) -> Seen {
         _ => PartState::Unknown,
     };
     Seen {
-        cpu_percent: greatest(said, cpu),
-        memory_percent: greatest(said, memory),
-        heats: heats(said, heat, limit),
+        cpu_percent: greatest(said, cpu).or_else(|| greatest(said, old_cpu)),
+        memory_percent: greatest(said, memory).or_else(|| greatest(said, old_memory)),
+        heats: [heats(said, heat, limit), heats(said, old_heat, old_limit)].concat(),
         fans: parts(said, (fan, None), mean),
         supplies: parts(said, (supply, None), mean),
         feeds: watts(said, poe, 1_000.0),
