@@ -131,8 +131,7 @@ impl Engine {
             guarded("inspections", inspection::step::look(app, &mut self.shelf, now)).await;
         }
         guarded("watch remedies", remedy::step::watch(app, now)).await;
-        let settled = guarded("find causes", settle(app, now)).await;
-        if guarded("plan pages", plan(app, now)).await && settled {
+        if guarded("plan pages", plan(app, now)).await {
             self.pulse.begin(now);
         }
         guarded("begin remedies", remedy::step::begin_due(app, now)).await;
@@ -288,17 +287,16 @@ async fn count(app: &App, library: &mut Library, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Finds causes. Committed before the pages are planned, so that in a storm everybody sees the causes first.
-async fn settle(app: &App, now: Timestamp) -> Result<()> {
-    let mut tx = app.db.write_in_turn().await?;
-    let touched = incident::step::settle(&mut tx, now).await?;
-    tx.commit().await?;
-    app.touched(&touched);
-    Ok(())
-}
-
+/// Finds causes, then plans pages. Causes that were found are committed by themselves, so that in a storm everybody sees
+/// them before the pages are planned.
 async fn plan(app: &App, now: Timestamp) -> Result<()> {
     let mut tx = app.db.write_in_turn().await?;
+    let settled = incident::step::settle(&mut tx, now).await?;
+    if !settled.is_empty() {
+        tx.commit().await?;
+        app.touched(&settled);
+        tx = app.db.write_in_turn().await?;
+    }
     let mut touched = maintenance::step::step(&mut tx, now).await?;
     touched.add(Touched::tickets(escalation::step::step(&mut tx, now).await?));
     tx.commit().await?;

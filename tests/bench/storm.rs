@@ -244,8 +244,9 @@ async fn blow(mut raw: Raw, start: Instant) -> (Instant, Raw) {
 /// Waits until every device that failed has its incident, each site one cause and one ticket.
 async fn right(app: &App, sites: usize) -> Instant {
     let cameras = sites as i64 * (DEVICES - 1);
-    let deadline = Instant::now() + LIMIT;
-    loop {
+    until("every incident is right", LIMIT, async || {
+        // Counting ten thousand rows costs the database as much as some of the work that is measured.
+        tokio::time::sleep(LOOK_EVERY).await;
         let mut conn = app.db.read().await.expect("a connection");
         let found: (i64, i64, i64) = sqlx::query_as(
             "SELECT CAST(COUNT(*) AS BIGINT), CAST(COUNT(cause_id) AS BIGINT), CAST(COUNT(DISTINCT ticket_id) AS BIGINT) \
@@ -254,14 +255,10 @@ async fn right(app: &App, sites: usize) -> Instant {
         .fetch_one(&mut *conn)
         .await
         .expect("counts");
-        if found == (cameras + sites as i64, cameras, sites as i64) {
-            return Instant::now();
-        }
-        assert!(Instant::now() < deadline, "waited {LIMIT:?} in vain for the right incidents");
-        drop(conn);
-        // Counting ten thousand rows costs the database as much as some of the work that is measured.
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+        found == (cameras + sites as i64, cameras, sites as i64)
+    })
+    .await;
+    Instant::now()
 }
 
 async fn sign_in(http: SocketAddr) -> String {

@@ -1,7 +1,7 @@
 //! The story of first light, told by what the public API and the receiving ends say: a contract is put in
 //! service, a camera loses power, an incident opens, a ticket opens, the contract's clocks run, people are
 //! paged, one takes it by the link in the page, somebody goes there and proves it by the gateway's code, the
-//! camera comes back, the ticket is closed with every clock kept, and the visit signed.
+//! camera comes back, the ticket is closed with every clock kept, and the visit signed. Then the contract's inspection.
 
 use std::time::Duration;
 
