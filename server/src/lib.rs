@@ -14,6 +14,7 @@ pub mod customer;
 pub mod db;
 pub mod deal;
 pub mod device;
+pub mod dispatch;
 pub mod engine;
 pub mod error;
 pub mod escalation;

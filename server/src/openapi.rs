@@ -44,6 +44,8 @@ fn parts() -> Vec<OpenApi> {
         crate::contract::api::text::Doc::openapi(),
         crate::sla::api::Doc::openapi(),
         crate::visit::api::Doc::openapi(),
+        crate::visit::api::briefing::Doc::openapi(),
+        crate::dispatch::api::Doc::openapi(),
         crate::visit::api::photo::Doc::openapi(),
         crate::visit::api::slip::Doc::openapi(),
         crate::visit::api::step::Doc::openapi(),

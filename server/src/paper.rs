@@ -72,6 +72,19 @@ pub enum Part {
     },
     /// Pictures, two beside each other.
     Pictures(Vec<Picture>),
+    /// Codes to be cut out and hung up, one below the other.
+    Codes(Vec<Code>),
+}
+
+/// A QR code with what stands beside it.
+#[derive(Clone, Debug)]
+pub struct Code {
+    /// Modules on each side.
+    pub side: usize,
+    /// The dark modules: column and row, from the upper left.
+    pub dark: Vec<(usize, usize)>,
+    /// What stands beside it, the first line larger.
+    pub lines: Vec<String>,
 }
 
 /// A fact by its name.

@@ -180,6 +180,7 @@ pub fn routes() -> Routes {
         .with(crate::contract::api::routes())
         .with(crate::sla::api::routes())
         .with(crate::visit::api::routes())
+        .with(crate::dispatch::api::routes())
         .with(crate::part::api::routes())
         .with(crate::follow::api::routes())
         .with(crate::inspection::api::routes())

@@ -59,8 +59,46 @@ export function makeVisits(tickets, me, devices) {
     step(visit, 's-7', { kind: 'written', source: 'phone', fields: { symptom: 'no picture', cause: 'water in the plug' } }, at + 2_000_000);
   }
 
+  /** Who may go: one who can, one whose certificate has run out, one who is elsewhere, and many more; asked for no skill, the last first. */
+  function dispatch(ticket, query) {
+    const visit = query.get('visit'), none = query.get('skill') === '', at = Number(query.get('at')) || Date.now();
+    const person = (id, account, more) => ({ account_id: id, account, fit: true, engineer: false, team: null, on_duty: false, van: false, km: 8.4, from: 'home', skill: null, there_at: at + HOUR / 2, late: false, taken_by: null, visits: 0, ...more });
+    const skill = (state, expires_at = null) => (none ? null : { state, skill: state === 'missing' ? '' : 'CCTV', certificate: state === 'missing' ? '' : 'AF-77', expires_at });
+    const people = [
+      person('user-2', 'wang.min', { skill: skill('has'), engineer: true, van: true, visits: 2 }),
+      person(me.id, me.name, { skill: skill('missing'), fit: none, on_duty: true, km: null, from: null, there_at: null, late: null }),
+      person('user-3', 'zhao.lei', { skill: skill('expired', Date.now() - 40 * 24 * HOUR), fit: none, team: 'Zhuhai' }),
+      person('user-4', 'sun.jie', { skill: skill('has'), fit: false, taken_by: visit ? null : 1029, visits: 1, from: 'visit', km: 61.2, late: true, there_at: at + 2 * HOUR }),
+      ...[5, 6, 7, 8].map((n) => person(`user-${n}`, `technician.${n}`, { skill: skill('missing'), fit: none, km: 10 + n })),
+    ];
+    return { skills: none ? [] : ['CCTV'], due_at: ticket.opened_at + 2 * HOUR, placed: true, items: people, more: 0, managers: [] };
+  }
+  /** What to know before: the way, notes, an earlier ticket and what helped, another device that does not work. */
+  function briefing() {
+    const now = Date.now(), mine = visits.filter((one) => one.members.some((member) => member.account_id === me.id));
+    return {
+      shifts: [{ rota: 'Nights', layer: 'First line', start_at: now - HOUR, end_at: now + 7 * HOUR }],
+      items: mine.map((one) => {
+        const ticket = ticketOf(one.ticket_id), device = devices.find((known) => known.id === ticket.device_id);
+        return {
+          visit_id: one.id, notes: 'Key at the guard house.\nLadder in room 2.', lat: 31.2304, lon: 121.4737,
+          device: device ? { id: device.id, class: device.class, place: 'Pole 7', address: '10.0.0.31', model: 'DS-2CD', serial: 'F812', state: device.state, since: now - HOUR, known_at: now - 60_000, parents: [{ name: 'sw-1', state: 'ok' }], faults: [{ code: ticket.code, since: now - HOUR }] } : null,
+          history: [{ number: 987, code: ticket.code, title: '', opened_at: now - 900 * HOUR, closed_at: now - 896 * HOUR, cause: 'water in the plug', solution: 'new plug, gel-filled' }],
+          around: [{ name: 'cam-west', class: 'camera', state: 'down', since: now - 2 * HOUR }], around_more: 3,
+        };
+      }),
+    };
+  }
+  const hung = [{ id: 'tag-1', code: 'SW-TAG:Zm9yIGEgdGVzdA', place: 'Door of the plant room', made_by: me.name, made_at: Date.now() - 90 * 24 * HOUR, revoked_at: null }];
+  function tags(method, id, body) {
+    if (method === 'POST') { hung.unshift({ ...hung[0], id: `tag-${hung.length + 1}`, place: body.place, made_at: Date.now(), revoked_at: null }); return { status: 201, body: hung[0] }; }
+    if (method === 'DELETE') { hung.find((one) => one.id === id).revoked_at = Date.now(); return { status: 204 }; }
+    return { body: { items: hung, next: null } };
+  }
   function answer(method, [room, id, sub, key], query, body) {
     const missing = { status: 404, error: 'not_found', message: `there is no ${room} ${id}`, hint: null };
+    if (room === 'briefing') return { body: briefing() };
+    if (room === 'tickets' && sub === 'dispatch') return { body: dispatch(ticketOf(id), query) };
     if (room === 'tickets') return { body: { items: visits.filter((one) => one.ticket_id === ticketOf(id)?.id).map(story), next: null } };
     if (!id) return { body: { items: visits.filter((one) => !['filed', 'cancelled'].includes(one.state) && (query.get('mine') !== 'true' || one.members.some((member) => member.account_id === me.id))).map(story), next: null } };
     const visit = visits.find((one) => one.id === id);
@@ -91,5 +129,5 @@ export function makeVisits(tickets, me, devices) {
     }
     return { body: story(visit) };
   }
-  return { answer, visits, photos };
+  return { answer, tags, visits, photos };
 }

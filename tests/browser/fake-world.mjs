@@ -184,7 +184,7 @@ export function makeWorld(size, { role, mustChange, language }) {
       case 'faults': return items(FAULTS);
       case 'customers': return get ? items(size ? [{ id: 'customer-1', name: 'Harbour Authority', note: 'class A, 24 × 7', created_at: now, sites: sites.length }] : []) : { body: { id: 'customer-2', ...body } };
       case 'topology': return items(proposals(get ? query.get('site_id') : 'site-0'));
-      case 'sites': if (third === 'remedies') return { body: allowed }; return !get ? { body: { id: 'site-0', ...body } } : id ? one(sites, id) : items(sites);
+      case 'sites': if (third === 'tags') return visits.tags(method, fourth, body); if (third === 'remedies') return { body: allowed }; return !get ? { body: { id: 'site-0', ...body } } : id ? one(sites, id) : items(sites);
       case 'loaners': return lying.loaners(method, id, third, query, body);
       case 'repairs': return lying.mends(method, id, third, body);
       case 'parts': return lying.answer(method, id, third, body, query);
@@ -220,12 +220,13 @@ export function makeWorld(size, { role, mustChange, language }) {
         if (third === 'deal' && method === 'GET') return { body: deals.of(ticket) };
         if (third === 'deal') return { ...deals.settle(ticket, fourth, body, me.name), delta: { seq: ++seq, at: Date.now(), tickets: [short(ticket)] } };
         if (third === 'clocks') return { body: clocks.shown(ticket) };
-        if (third === 'visits') return visits.answer(method, ['tickets', id], query, body);
+        if (third === 'visits' || third === 'dispatch') return visits.answer(method, ['tickets', id, third], query, body);
         if (third === 'facts' || third === 'ruling') return { body: clocks.say(ticket, body, me.name), delta: { seq: ++seq, at: Date.now(), tickets: [short(ticket)] } };
         return third ? act(ticket, third, body) : { body: ticket };
       }
       case 'call-backs': return followed.list();
       case 'satisfaction': return followed.month(query);
+      case 'briefing': return visits.answer(method, [first], query, body);
       case 'visits': if (third === 'call-backs') return followed.call(method, id, fourth, body); return visits.answer(method, [first, id, third, fourth], query, body);
       case 'clocks': return { body: clocks.board(query.get('state')) };
       case 'users': return third === 'contacts' ? (fourth ? { status: 202, body: { fifth } } : get ? items(id === 'u-2' ? contacts : []) : { body: contacts[0] }) : get ? items(users) : { body: { user: { ...users[1], ...body }, password: 'made-up-pass-word' } };

@@ -169,3 +169,12 @@ test('a photo says which item of the sheet it shows, chosen without a network', 
   assert.deepEqual([taken(fake)[0].body.item, taken(fake)[0].body.device_id], ['power', '']);
   await close();
 });
+
+test('a sheet that the server refuses holds up nothing else', async () => {
+  const fake = await start();
+  visit(fake).inspection_id = 'gone';
+  const { page, close } = await open(browser, `${fake.url}/tech#${JOB}`, PHONE);
+  await page.locator('[name="photo"]').setInputFiles([await camera(page, 300, 400)]);
+  await waitFor(() => taken(fake).length === 1, 'the photo sent');
+  await close();
+});

@@ -135,18 +135,88 @@ test('what the server refuses is shown and kept until somebody decides', async (
   await close();
 });
 
+test('a tag that the phone\'s camera read is the proof of the job that one chooses, beside the position', async () => {
+  const fake = await start();
+  const { page, close } = await open(browser, `${fake.url}/tech#tag=SW-TAG:Zm9yIGEgdGVzdA`, PHONE);
+  await page.context().grantPermissions(['geolocation']);
+  await page.context().setGeolocation({ latitude: 22.27, longitude: 113.57, accuracy: 12 });
+  await page.getByText('Tag read.').waitFor();
+  assert.equal(new URL(page.url()).hash, '#jobs', 'the tag does not stay in the address');
+  await page.locator('.card').first().click();
+  for (const step of ['accepted', 'departed', 'arrived']) await next(page, step);
+  assert.equal(await page.locator('[name="tag"]').inputValue(), 'SW-TAG:Zm9yIGEgdGVzdA');
+  await page.locator('.sheet .main').click();
+  await waitFor(() => kinds(fake).includes('arrived'), 'the arrival');
+  const { evidence } = fake.world.visits.visits.find((one) => one.id === JOB).events.at(-1).body;
+  assert.deepEqual(evidence.map((one) => one.kind), ['qr', 'geofence']);
+  await page.getByRole('link', { name: 'Jobs' }).click();
+  await page.locator('.card').first().waitFor();
+  assert.equal(await page.getByText('Tag read.').count(), 0, 'it is used up');
+  await close();
+});
+
+test('tags are made for a site, printed, and taken out of use by typing where they hang', async () => {
+  const fake = await start();
+  const { page, errors, close } = await open(browser, `${fake.url}/sites/site-0`, { width: 1440, height: 900 });
+  const tags = page.locator('.tags');
+  await tags.getByText('Door of the plant room').first().waitFor();
+  await tags.locator('[name="place"]').fill('Guard house');
+  await tags.getByRole('button', { name: 'Make a tag' }).click();
+  await tags.getByText('Guard house').first().waitFor();
+  assert.match(await tags.getByRole('link', { name: 'Sheet to print' }).getAttribute('href'), /^\/api\/v1\/sites\/site-0\/tags\.pdf\?lang=en$/);
+  await tags.getByRole('button', { name: 'Take out of use Guard house' }).click();
+  const dialog = page.getByRole('dialog');
+  assert.ok(await dialog.getByRole('button', { name: 'Take out of use' }).isDisabled());
+  await dialog.getByRole('textbox').fill('Guard house');
+  await dialog.getByRole('button', { name: 'Take out of use' }).click();
+  await tags.getByText('1 taken out of use').waitFor();
+  assert.deepEqual(errors, []);
+  await close();
+});
+
+test('what helps at the site is on the phone without a network, and when one is on duty', async () => {
+  const fake = await start();
+  const { page, errors, close } = await open(browser, `${fake.url}/tech`, PHONE);
+  await page.getByText('On duty until').waitFor();
+  await isKept(page);
+  await page.context().setOffline(true);
+  await page.reload();
+  await page.getByText('On duty until').waitFor();
+  await page.goto(`${fake.url}/tech#${JOB}`);
+  const job = page.locator('article');
+  await job.getByText('Ladder in room 2.').waitFor();
+  assert.match(await job.getByRole('link', { name: 'Show the way' }).getAttribute('href'), /^geo:31\.230400,121\.473700\?q=/);
+  await job.getByText('Before (1)').click();
+  await job.getByText('new plug, gel-filled').waitFor();
+  await job.getByText('not working (4)').click();
+  await job.getByText('cam-west').waitFor();
+  assert.deepEqual(errors.filter((one) => !/ERR_INTERNET_DISCONNECTED|Failed to fetch/.test(one)), []);
+  await close();
+});
+
 test('the desk plans a visit, sends somebody and records an arrival that was told on the telephone', async () => {
   const fake = await start();
   const { page, errors, close } = await open(browser, `${fake.url}/tickets/1031`, { width: 1440, height: 900 });
   const part = page.locator('.visits');
   await part.getByRole('button', { name: 'Plan a visit' }).click();
   await page.locator('[name="purpose"]').fill('Exchange the plug');
-  await page.locator('[name="who"]').selectOption({ index: 1 });
+  const people = page.locator('.dispatch li');
+  await people.filter({ hasText: 'wang.min' }).getByText('Proposed').waitFor();
+  assert.match(await people.filter({ hasText: 'wang.min' }).innerText(), /8.4 km from home.*the customer's own engineer.*can CCTV, certificate AF-77.*2 other visits.*van/s);
+  assert.match(await people.filter({ hasText: 'zhao.lei' }).innerText(), /certificate for CCTV ran out on/);
+  assert.match(await people.filter({ hasText: 'sun.jie' }).innerText(), /taken by #1029.*after the arrival is due/s);
+  assert.equal(await people.count(), 7, 'nobody yet, and the first six');
+  await page.getByRole('button', { name: '2 more' }).click();
+  await people.filter({ hasText: 'technician.8' }).waitFor();
+  await page.getByLabel('Skill asked for').selectOption({ label: 'none' });
+  await people.filter({ hasText: 'technician.8' }).getByText('lacks the skill').waitFor({ state: 'detached' });
+  await people.filter({ hasText: 'wang.min' }).getByRole('radio').check();
   await page.getByRole('dialog').getByRole('button', { name: 'Plan a visit' }).click();
   const second = part.locator('.one').nth(1);
   await second.getByText('Exchange the plug').waitFor();
   const made = fake.world.visits.visits.find((one) => one.purpose === 'Exchange the plug');
   assert.deepEqual([made.number, made.follows_id, made.state], [2, JOB, 'assigned'], 'it follows the first');
+  assert.deepEqual(made.members.map((one) => one.name), ['wang.min']);
   fake.world.visits.answer('PUT', ['visits', made.id, 'steps', 'a-1'], new URLSearchParams(), { kind: 'accepted', source: 'phone' });
   await page.reload();
   await second.getByRole('button', { name: 'Record an arrival' }).click();

@@ -27,3 +27,14 @@ pub fn fonts(pdf: &[u8]) -> Vec<String> {
 pub fn pictures(pdf: &[u8]) -> usize {
     run("pdfimages", &["-list"], pdf, &[]).lines().skip(2).count()
 }
+
+/// What the QR codes on its first sheet say, as an independent reader (Debian's zbar-tools) reads them off the picture.
+pub fn codes(pdf: &[u8]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sheet = folder.path().join("sheet");
+    run("pdftoppm", &["-r", "150", "-png", "-singlefile"], pdf, &[&sheet.to_string_lossy()]);
+    let asked = ["--quiet", "--raw", "-Sdisable", "-Sqrcode.enable"];
+    let read = Command::new("zbarimg").args(asked).arg(sheet.with_extension("png")).output();
+    let read = read.unwrap_or_else(|why| panic!("zbarimg: {why}; install zbar-tools"));
+    String::from_utf8_lossy(&read.stdout).lines().map(str::to_owned).collect()
+}

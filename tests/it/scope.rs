@@ -228,6 +228,7 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
         (_, "visits" | "parts" | "loaners" | "repairs", true) => one(&of.command),
         ("GET", "parts" | "loaners" | "repairs", false) => narrowed(&[]),
         ("GET", "visits", false) => narrowed(&[("mine", "true")]),
+        ("GET", "briefing", false) => narrowed(&[]),
         ("GET", "call-backs", false) => narrowed(&[]),
         ("GET", "satisfaction", false) => narrowed(&[("month", "2026-11")]),
         ("PUT", "inspections", false) => {

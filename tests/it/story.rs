@@ -2,12 +2,14 @@
 
 mod ack;
 mod alone;
+mod briefing;
 mod camera;
 mod cause;
 mod clocks;
 mod contract_life;
 mod cut;
 mod deal;
+mod dispatch;
 mod escalation;
 mod flap;
 mod follow;

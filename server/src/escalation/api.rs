@@ -97,7 +97,7 @@ pub struct PlanCheck {
 pub struct PlaceRole {
     /// Names it.
     pub id: String,
-    /// `manager`, `expert` or `contact`: an account of the customer that is told.
+    /// `manager`, `expert`, `engineer`: the one of the place's own, or `contact`: an account of the customer that is told.
     pub kind: String,
     /// Of this site.
     pub site_id: Option<String>,
@@ -117,7 +117,7 @@ pub struct PlaceRole {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPlaceRole {
-    /// `manager`, `expert` or `contact`.
+    /// `manager`, `expert`, `engineer` (of a site or a customer) or `contact`.
     pub kind: String,
     /// Of this site.
     pub site_id: Option<String>,
@@ -352,7 +352,8 @@ async fn list_people(State(app): State<App>) -> Result<Json<Items<PlaceRole>>, A
     Ok(Json(Items::all(rows.into_iter().map(PlaceRole::from).collect())))
 }
 
-/// Names a manager, an expert, or a contact person of a customer, who is then told of its trouble.
+/// Names a manager, an expert, a customer's or a site's own engineer, who is proposed first for its visits, or a contact
+/// person of a customer, who is then told of its trouble.
 #[utoipa::path(post, path = "/api/v1/escalation/people", tag = "escalation", request_body = NewPlaceRole,
     responses((status = 201, body = PlaceRole), (status = 409)))]
 async fn name(
@@ -368,17 +369,22 @@ async fn name(
     let is_customer = account.role == Role::Customer.as_str();
     match (new.kind.as_str(), is_customer) {
         ("manager" | "expert", false) => {}
+        ("engineer", false) if new.site_id.is_some() || new.customer_id.is_some() => {}
+        ("engineer", false) => {
+            let hint = "name the customer or the site";
+            return Err(ApiError::bad_request("customer_id", "an engineer is somebody's own", hint));
+        }
         ("contact", true) => contact_of(&mut tx, &new, account.customer_id.as_deref()).await?,
         ("contact", false) => {
             let hint = "name an account with the role customer";
             return Err(ApiError::bad_request("account_id", "this account is not the customer's", hint));
         }
-        ("manager" | "expert", true) => {
+        ("manager" | "expert" | "engineer", true) => {
             let hint = "name one of your own people";
             return Err(ApiError::bad_request("account_id", "this account is a customer's", hint));
         }
         (other, _) => {
-            let hint = "use manager, expert or contact";
+            let hint = "use manager, expert, engineer or contact";
             return Err(ApiError::bad_request("kind", format!("`{other}` is unknown"), hint));
         }
     }

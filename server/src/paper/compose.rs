@@ -2,7 +2,7 @@
 
 use super::face::Hand;
 use super::line::{Line, line, lines};
-use super::{Fact, Paper, Part, Picture};
+use super::{Code, Fact, Paper, Part, Picture};
 
 /// A4.
 pub const WIDTH: f32 = 595.28;
@@ -22,6 +22,10 @@ const NAME_WIDTH: f32 = 74.0;
 const GAP: f32 = 12.0;
 const BOX_HEIGHT: f32 = 84.0;
 const PICTURE_HEIGHT: f32 = 190.0;
+/// 60 mm: read from an arm's length by any phone.
+const CODE_SIDE: f32 = 170.0;
+/// White around a code, at least four modules of the smallest (ISO/IEC 18004).
+const CODE_EDGE: f32 = 24.0;
 
 /// How dark something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +77,15 @@ pub enum Item {
         /// Which one, counted over the whole paper.
         index: usize,
     },
+    /// A code.
+    Code {
+        /// Left and top.
+        at: (f32, f32),
+        /// The side of one module.
+        module: f32,
+        /// The dark modules: column and row.
+        dark: Vec<(usize, usize)>,
+    },
 }
 
 /// What stands on one sheet.
@@ -90,6 +103,7 @@ pub fn compose(hand: &Hand<'_>, paper: &Paper) -> Vec<Sheet> {
                 let follows = match parts.peek() {
                     Some(Part::Drawing { .. }) => BOX_HEIGHT,
                     Some(Part::Pictures(_)) => PICTURE_HEIGHT + LEADING,
+                    Some(Part::Codes(_)) => CODE_SIDE + 2.0 * CODE_EDGE,
                     Some(Part::Facts(_) | Part::Table { .. } | Part::Words(_) | Part::Heading(_)) | None => {
                         3.0 * LEADING
                     }
@@ -101,6 +115,7 @@ pub fn compose(hand: &Hand<'_>, paper: &Paper) -> Vec<Sheet> {
             Part::Words(text) => desk.row(&[Cell { text, x: LEFT, width: RIGHT - LEFT, quiet: false }]),
             Part::Drawing { strokes, aspect, lines } => desk.drawing(strokes, *aspect, lines),
             Part::Pictures(pictures) => desk.pictures(pictures),
+            Part::Codes(codes) => desk.codes(codes),
         }
     }
     desk.frame(paper);
@@ -270,6 +285,30 @@ impl Desk<'_> {
                 }
             }
             self.y += PICTURE_HEIGHT + under + 8.0;
+        }
+    }
+
+    fn codes(&mut self, codes: &[Code]) {
+        for code in codes {
+            let height = CODE_SIDE + 2.0 * CODE_EDGE;
+            self.room(height + 8.0);
+            self.y += 8.0;
+            let (x, y) = (LEFT + CODE_EDGE, self.y + CODE_EDGE);
+            self.put(Item::Drawing { frame: [LEFT, self.y, RIGHT - LEFT, height], strokes: Vec::new() });
+            let module = CODE_SIDE / code.side.max(1) as f32;
+            self.put(Item::Code { at: (x, y), module, dark: code.dark.clone() });
+            let (left, mut base) = (x + CODE_SIDE + CODE_EDGE, y + 14.0);
+            for (index, text) in code.lines.iter().enumerate() {
+                let (size, shade) = if index == 0 { (13.0, Shade::Strong) } else { (BODY, Shade::Ink) };
+                for one in lines(self.hand, text, size, RIGHT - left - CODE_EDGE) {
+                    if base < y + CODE_SIDE {
+                        self.write(left, base, size, shade, one);
+                    }
+                    base += size * 1.5;
+                }
+                base += 4.0;
+            }
+            self.y += height;
         }
     }
 

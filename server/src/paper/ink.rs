@@ -104,6 +104,22 @@ fn draw(surface: &mut Surface<'_>, font: &Font, pictures: &[Image], item: &Item)
                 path(surface, &points, stroke(20, 1.3));
             }
         }
+        Item::Code { at: (x, y), module, dark } => {
+            let mut builder = PathBuilder::new();
+            for (column, row) in dark {
+                let (left, top) = (x + *column as f32 * module, y + *row as f32 * module);
+                builder.move_to(left, top);
+                builder.line_to(left + module, top);
+                builder.line_to(left + module, top + module);
+                builder.line_to(left, top + module);
+                builder.close();
+            }
+            surface.set_fill(Some(fill(0)));
+            surface.set_stroke(None);
+            if let Some(path) = builder.finish() {
+                surface.draw_path(&path);
+            }
+        }
         Item::Picture { frame: [x, y, width, height], index } => {
             let Some(image) = pictures.get(*index) else { return };
             let (wide, high) = (image.size().0.max(1) as f32, image.size().1.max(1) as f32);

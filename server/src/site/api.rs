@@ -11,7 +11,7 @@ use super::{DATUMS, SiteId, position_fault, store, zone_fault};
 use crate::app::App;
 use crate::audit::{self, Entry};
 use crate::error::ApiError;
-use crate::router::input::line;
+use crate::router::input::{line, prose};
 use crate::router::{Items, Routes};
 use crate::user::{Act, Viewer};
 
@@ -42,6 +42,8 @@ pub struct Site {
     pub contact_name: String,
     /// Under which number.
     pub contact_phone: String,
+    /// What whoever goes there should know before: access, rules, hazards. For our own people; empty for a customer.
+    pub notes: String,
     /// Unix milliseconds.
     pub created_at: i64,
 }
@@ -74,6 +76,9 @@ pub struct NewSite {
     /// Under which number.
     #[serde(default)]
     pub contact_phone: String,
+    /// What whoever goes there should know before.
+    #[serde(default)]
+    pub notes: String,
 }
 
 /// What changes of a site.
@@ -98,6 +103,8 @@ pub struct SiteChange {
     pub contact_name: Option<String>,
     /// Under which number.
     pub contact_phone: Option<String>,
+    /// What whoever goes there should know before: access, rules, hazards; several lines.
+    pub notes: Option<String>,
 }
 
 /// The routes.
@@ -114,8 +121,10 @@ pub fn routes() -> Routes {
 #[openapi(paths(list, create, get, change))]
 pub struct Doc;
 
-impl From<store::Row> for Site {
-    fn from(row: store::Row) -> Self {
+impl Site {
+    /// A site as the viewer may see it.
+    fn new(row: store::Row, viewer: &Viewer) -> Self {
+        let is_ours = viewer.scope.customer().is_none();
         Self {
             id: row.id.to_string(),
             customer_id: row.customer_id,
@@ -129,6 +138,7 @@ impl From<store::Row> for Site {
             lon: row.lon,
             contact_name: row.contact_name,
             contact_phone: row.contact_phone,
+            notes: if is_ours { row.notes } else { String::new() },
             created_at: row.created_at,
         }
     }
@@ -171,6 +181,9 @@ impl SiteChange {
         if let Some(phone) = self.contact_phone {
             row.contact_phone = line("contact_phone", &phone, 0..=40)?;
         }
+        if let Some(notes) = self.notes {
+            row.notes = prose("notes", &notes, 0..=2000)?;
+        }
         Ok(())
     }
 }
@@ -179,7 +192,7 @@ impl SiteChange {
 #[utoipa::path(get, path = "/api/v1/sites", tag = "sites", responses((status = 200, body = Items<Site>)))]
 async fn list(State(app): State<App>, viewer: Viewer) -> Result<Json<Items<Site>>, ApiError> {
     let rows = store::list(&mut *app.db.read().await?, &viewer.scope, None).await?;
-    Ok(Json(Items::all(rows.into_iter().map(Site::from).collect())))
+    Ok(Json(Items::all(rows.into_iter().map(|row| Site::new(row, &viewer)).collect())))
 }
 
 /// One site.
@@ -187,7 +200,8 @@ async fn list(State(app): State<App>, viewer: Viewer) -> Result<Json<Items<Site>
     responses((status = 200, body = Site), (status = 404)))]
 async fn get(State(app): State<App>, viewer: Viewer, Path(id): Path<String>) -> Result<Json<Site>, ApiError> {
     let found = store::find(&mut *app.db.read().await?, &viewer.scope, &id).await?;
-    Ok(Json(found.ok_or_else(|| ApiError::not_found("site", &id))?.into()))
+    let row = found.ok_or_else(|| ApiError::not_found("site", &id))?;
+    Ok(Json(Site::new(row, &viewer)))
 }
 
 /// Adds a site to a customer.
@@ -215,6 +229,7 @@ async fn create(
         lon: None,
         contact_name: String::new(),
         contact_phone: String::new(),
+        notes: String::new(),
         created_at: now.as_millisecond(),
     };
     let given = SiteChange {
@@ -227,6 +242,7 @@ async fn create(
         lon: new.lon,
         contact_name: Some(new.contact_name),
         contact_phone: Some(new.contact_phone),
+        notes: Some(new.notes),
     };
     given.apply(&mut row)?;
     row.id = store::insert(&mut tx, &row, now).await?;
@@ -234,7 +250,7 @@ async fn create(
     audit::store::insert(&mut tx, &Entry::by(&viewer, now, "site.create", row.id.as_str(), detail)).await?;
     tx.commit().await?;
     app.live.refetch();
-    Ok((StatusCode::CREATED, Json(row.into())))
+    Ok((StatusCode::CREATED, Json(Site::new(row, &viewer))))
 }
 
 /// Changes a site. It never moves to another customer.
@@ -256,5 +272,5 @@ async fn change(
     audit::store::insert(&mut tx, &entry).await?;
     tx.commit().await?;
     app.live.refetch();
-    Ok(Json(row.into()))
+    Ok(Json(Site::new(row, &viewer)))
 }

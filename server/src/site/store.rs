@@ -34,6 +34,8 @@ pub struct Row {
     pub contact_name: String,
     /// Under which number.
     pub contact_phone: String,
+    /// What whoever goes there should know before; for our own people.
+    pub notes: String,
     /// Unix milliseconds.
     pub created_at: i64,
 }
@@ -43,7 +45,7 @@ pub async fn insert(conn: &mut Conn, row: &Row, now: Timestamp) -> sqlx::Result<
     let id = SiteId::new(now);
     sqlx::query(
         "INSERT INTO site (id, customer_id, name, name_zh, address, zone, datum, lat, lon, contact_name, \
-         contact_phone, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         contact_phone, notes, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(id.as_str().to_owned())
     .bind(row.customer_id.clone())
@@ -56,6 +58,7 @@ pub async fn insert(conn: &mut Conn, row: &Row, now: Timestamp) -> sqlx::Result<
     .bind(row.lon)
     .bind(row.contact_name.clone())
     .bind(row.contact_phone.clone())
+    .bind(row.notes.clone())
     .bind(now.as_millisecond())
     .execute(conn)
     .await?;
@@ -66,7 +69,7 @@ pub async fn insert(conn: &mut Conn, row: &Row, now: Timestamp) -> sqlx::Result<
 pub async fn list(conn: &mut Conn, scope: &Scope, id: Option<&str>) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
         "SELECT s.id, s.customer_id, c.name AS customer_name, s.name, s.name_zh, s.address, s.zone, s.datum, \
-         s.lat, s.lon, s.contact_name, s.contact_phone, s.created_at \
+         s.lat, s.lon, s.contact_name, s.contact_phone, s.notes, s.created_at \
          FROM site s JOIN customer c ON c.id = s.customer_id \
          WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) AND (CAST($2 AS TEXT) IS NULL OR s.id = $2) \
          ORDER BY s.name, s.id LIMIT 10000",
@@ -86,7 +89,7 @@ pub async fn find(conn: &mut Conn, scope: &Scope, id: &str) -> sqlx::Result<Opti
 pub async fn update(conn: &mut Conn, row: &Row) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE site SET name = $2, name_zh = $3, address = $4, zone = $5, datum = $6, lat = $7, lon = $8, \
-         contact_name = $9, contact_phone = $10 WHERE id = $1",
+         contact_name = $9, contact_phone = $10, notes = $11 WHERE id = $1",
     )
     .bind(row.id.as_str().to_owned())
     .bind(row.name.clone())
@@ -98,6 +101,7 @@ pub async fn update(conn: &mut Conn, row: &Row) -> sqlx::Result<()> {
     .bind(row.lon)
     .bind(row.contact_name.clone())
     .bind(row.contact_phone.clone())
+    .bind(row.notes.clone())
     .execute(conn)
     .await?;
     Ok(())

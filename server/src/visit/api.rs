@@ -18,6 +18,7 @@ use crate::router::{Items, Routes};
 use crate::ticket::{self, Actor};
 use crate::user::{Act, Viewer, allows};
 
+pub mod briefing;
 mod join;
 pub mod photo;
 pub mod proof;
@@ -46,6 +47,7 @@ pub fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/tickets/{id}/visits", Act::SeeVisits, of_ticket)
         .get("/api/v1/visits", Act::SeeVisits, list)
+        .get("/api/v1/briefing", Act::WorkVisits, briefing::get)
         .get("/api/v1/visits/{id}", Act::SeeVisits, get)
         .get("/api/v1/visits/{id}/slip.pdf", Act::SeeVisits, slip::get)
         .put("/api/v1/visits/{id}", Act::WorkVisits, plan)
@@ -53,6 +55,7 @@ pub fn routes() -> Routes {
         .get("/api/v1/visits/{id}/photos/{photo}", Act::SeeVisits, photo::get)
         .put("/api/v1/visits/{id}/photos/{photo}", Act::WorkVisits, photo::put)
         .get("/api/v1/sites/{id}/tags", Act::SeeVisits, tag::list)
+        .get("/api/v1/sites/{id}/tags.pdf", Act::EditSites, tag::sheet)
         .post("/api/v1/sites/{id}/tags", Act::EditSites, tag::create)
         .delete("/api/v1/sites/{id}/tags/{tag}", Act::EditSites, tag::revoke)
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::db::{Conn, narrow, pieces, places};
 use crate::user::Scope;
 
+pub mod briefing;
 pub mod photo;
 pub mod proof;
 

@@ -6,12 +6,14 @@ import { inspections } from './inspections';
 import { kept, type Waiting, type WaitingPhoto } from './kept';
 import { session } from './session.svelte';
 import { stock, type Own, type Use } from './stock';
-import { after, fresh, visitsApi, type StepBody, type Visit } from './visits';
+import { after, fresh, visitsApi, type Briefing, type DayBriefing, type StepBody, type Visit } from './visits';
 
 /** An item of a sheet, as far as a photo may show it. */
 export type Shown = { key: string; device_id: string; device: string; en: string; zh: string };
 type Person = { id: string; name: string };
 const AGAIN_MS = 15_000;
+/** What is taken along is asked again after this, and whenever there is another visit. */
+const BRIEF_MS = 5 * 60_000;
 
 class Outbox {
   /** The visits as the server last told them. */
@@ -21,6 +23,11 @@ class Outbox {
   van = $state.raw<Own[]>([]);
   /** What the sheets of inspections ask, by inspection, as the server last told it. */
   sheets = $state.raw<Record<string, Shown[]>>({});
+  /** What to know of each visit, and when one is on duty, as the server last told it. */
+  brief = $state.raw<DayBriefing>({ shifts: [], items: [] });
+  #briefed = { of: '', at: 0 };
+  /** The tag that the phone's camera has read, and when; it is offered for a while, on this page only. */
+  tag = $state.raw<{ code: string; at: number } | null>(null);
   queue = $state.raw<Waiting[]>([]);
   photos = $state.raw<WaitingPhoto[]>([]);
   /** Whether the server answered the last time it was asked. */
@@ -57,6 +64,7 @@ class Outbox {
     if (last) { this.told = last.visits; this.toldAt = last.at; }
     this.van = (await kept.answer<Own[]>('van')) ?? [];
     this.sheets = (await kept.answer<Record<string, Shown[]>>('sheets')) ?? {};
+    this.brief = (await kept.answer<DayBriefing>('brief')) ?? this.brief;
     this.queue = await kept.queue();
     this.photos = await kept.photos();
     addEventListener('online', () => void this.sync());
@@ -147,18 +155,38 @@ class Outbox {
     this.toldAt = deviceNow();
     await kept.keep('visits', { visits, at: this.toldAt });
     await this.#askSheets(visits);
+    await this.#askBriefing(visits);
     if (!session.can('work_parts')) return;
     const [rows, kinds] = await Promise.all([stock.mine(), stock.kinds()]);
     this.van = rows.items.flatMap((row) => kinds.items.filter((kind) => kind.id === row.kind_id).map((kind) => ({ ...row, kind })));
     await kept.keep('van', this.van);
   }
-  /** The sheets of the inspections that one goes on; one that cannot be read now leaves what was known of it. */
+  async #askBriefing(visits: Visit[]) {
+    const of = visits.map((one) => one.id).sort().join();
+    if (of === this.#briefed.of && deviceNow() - this.#briefed.at < BRIEF_MS) return;
+    try {
+      this.brief = await visitsApi.briefing();
+      await kept.keep('brief', this.brief);
+      this.#briefed = { of, at: deviceNow() };
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+    }
+  }
+  /** What to know of a visit. */
+  briefing(visit: string): Briefing | undefined { return this.brief.items.find((one) => one.visit_id === visit); }
+  /** The sheets of the inspections that one goes on. One that the server refuses is left as it was known: nothing else waits for it. */
   async #askSheets(visits: Visit[]) {
     const sheets: Record<string, Shown[]> = {};
     for (const { inspection_id } of visits) {
       if (!inspection_id) continue;
-      const { items } = await inspections.sheet(inspection_id);
-      sheets[inspection_id] = items.map(({ key, device_id, device, en, zh }) => ({ key, device_id, device, en, zh }));
+      try {
+        const { items } = await inspections.sheet(inspection_id);
+        sheets[inspection_id] = items.map(({ key, device_id, device, en, zh }) => ({ key, device_id, device, en, zh }));
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        const known = this.sheets[inspection_id];
+        if (known) sheets[inspection_id] = known;
+      }
     }
     this.sheets = sheets;
     await kept.keep('sheets', sheets);

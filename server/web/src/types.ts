@@ -37,7 +37,7 @@ export type Delta = {
 export type Customer = { id: string; name: string; note: string; created_at: number; sites: number };
 export type Site = {
   id: string; customer_id: string; customer_name: string; name: string; name_zh: string; address: string; zone: string;
-  datum: string; lat: number | null; lon: number | null; contact_name: string; contact_phone: string;
+  datum: string; lat: number | null; lon: number | null; contact_name: string; contact_phone: string; notes: string;
 };
 export type Gateway = {
   id: string; site_id: string; site_name: string; name: string; state: GatewayState; state_since: number; last_heard_at: number | null;
@@ -153,7 +153,7 @@ export type Forecast = {
   steps: { at: number; kind: string; round: number | null; step: number | null; reason: string | null; until: number | null; people: ForeseenPerson[] }[];
 };
 export type PlaceRole = {
-  id: string; kind: 'manager' | 'expert' | 'contact'; site_id: string | null; site_name: string | null; customer_id: string | null;
+  id: string; kind: 'manager' | 'expert' | 'engineer' | 'contact'; site_id: string | null; site_name: string | null; customer_id: string | null;
   customer_name: string | null; account_id: string; account: string;
 };
 export type PagerFinding = { kind: string; subject: string; label: string; detail: string; since: number };

@@ -1,5 +1,5 @@
 // Visits: their shapes on the wire, their routes, and what may come next in one.
-import { get, put, query } from './api';
+import { get, post, put, query, remove } from './api';
 import type { Severity, State } from './types';
 
 export type VisitState = 'planned' | 'assigned' | 'accepted' | 'departed' | 'arrived' | 'working' | 'paused' | 'done' | 'signed' | 'unsigned' | 'called_back' | 'filed' | 'cancelled';
@@ -27,6 +27,26 @@ export type StepBody = {
   members?: string[]; evidence?: Piece[]; fields?: Record<string, string>; seen?: number; who?: string; satisfied?: number; signature?: Signature;
 };
 
+/** Somebody who may go, with what speaks for and against. */
+export type Candidate = {
+  account_id: string; account: string; fit: boolean; engineer: boolean; team: string | null; on_duty: boolean; van: boolean; km: number | null; from: 'home' | 'visit' | null;
+  skill: { state: 'has' | 'expired' | 'missing'; skill: string; certificate: string; expires_at: number | null } | null;
+  there_at: number | null; late: boolean | null; taken_by: number | null; visits: number;
+};
+export type Dispatch = { skills: string[]; due_at: number | null; placed: boolean; items: Candidate[]; more: number; managers: string[] };
+
+/** What a technician takes along of one visit, and when on duty. */
+export type Briefing = {
+  visit_id: string; notes: string; lat: number | null; lon: number | null;
+  device: { id: string; class: string; place: string; address: string; model: string; serial: string; state: State; since: number; known_at: number | null; parents: { name: string; state: State }[]; faults: { code: string; since: number }[] } | null;
+  history: { number: number; code: string; title: string; opened_at: number; closed_at: number | null; cause: string; solution: string }[];
+  around: { name: string; class: string; state: State; since: number }[]; around_more: number;
+};
+export type DayBriefing = { shifts: { rota: string; layer: string; start_at: number; end_at: number }[]; items: Briefing[] };
+
+/** A tag that hangs at a site. */
+export type SiteTag = { id: string; code: string; place: string; made_by: string; made_at: number; revoked_at: number | null };
+
 const id = encodeURIComponent;
 export const visitsApi = {
   ofTicket: (ticket: string) => get<{ items: VisitStory[] }>(`/tickets/${id(ticket)}/visits`),
@@ -38,6 +58,13 @@ export const visitsApi = {
     put<VisitStory>(`/visits/${id(visit)}/photos/${id(photo)}${query(said)}`, new Blob([bytes], { type: 'image/jpeg' })),
   photoUrl: (visit: string, photo: string, size?: 'small') => `/api/v1/visits/${id(visit)}/photos/${id(photo)}${query({ size })}`,
   slip: (visit: string, lang: string) => `/api/v1/visits/${id(visit)}/slip.pdf${query({ lang })}`,
+  tags: (site: string) => get<{ items: SiteTag[] }>(`/sites/${id(site)}/tags`),
+  addTag: (site: string, place: string) => post<SiteTag>(`/sites/${id(site)}/tags`, { place }),
+  endTag: (site: string, tag: string) => remove(`/sites/${id(site)}/tags/${id(tag)}`),
+  tagSheet: (site: string, lang: string) => `/api/v1/sites/${id(site)}/tags.pdf${query({ lang })}`,
+  briefing: () => get<DayBriefing>('/briefing'),
+  /** An empty skill asks for none, which is something else than none given. */
+  dispatch: (ticket: string, asked: { at?: string; skill?: string; visit?: string }) => get<Dispatch>(`/tickets/${id(ticket)}/dispatch?${new URLSearchParams(asked)}`),
   step: (visit: string, step: string, body: StepBody) => put<VisitStory>(`/visits/${id(visit)}/steps/${id(step)}`, body),
 };
 

@@ -21,7 +21,7 @@ stories![
 ];
 
 /// The usual world with a technician, under a contract whose arrival is proved by `evidence`.
-async fn promised(engine: Engine, evidence: &str) -> World {
+pub(super) async fn promised(engine: Engine, evidence: &str) -> World {
     let mut w = World::usual(engine).await;
     w.person("wang.min", "technician", None).await;
     let text_of = format!(
@@ -35,7 +35,7 @@ async fn promised(engine: Engine, evidence: &str) -> World {
 }
 
 /// `li.wei` opens a ticket by hand.
-async fn ticket(w: &mut World, number: i64) -> Client {
+pub(super) async fn ticket(w: &mut World, number: i64) -> Client {
     let li = w.as_person("li.wei").await;
     let new = json!({ "site_id": w.site_id("North Gate"), "title": "Barrier arm bent", "severity": "major" });
     let opened = li.post("/api/v1/tickets", &new).await.ok();
@@ -46,17 +46,17 @@ async fn ticket(w: &mut World, number: i64) -> Client {
 }
 
 /// The id of the nth thing that a phone makes.
-fn made(n: u64) -> String {
+pub(super) fn made(n: u64) -> String {
     format!("5f0e0000-0000-4000-8000-{n:012}")
 }
 
-async fn account(w: &World, login: &str) -> String {
+pub(super) async fn account(w: &World, login: &str) -> String {
     let users = items(&w.admin.get("/api/v1/users").await.ok());
     text(users.iter().find(|user| user["login"] == login).unwrap(), "/id")
 }
 
 /// Plans a visit for somebody.
-async fn plan(w: &World, by: &Client, visit: u64, number: i64, login: &str) -> Value {
+pub(super) async fn plan(w: &World, by: &Client, visit: u64, number: i64, login: &str) -> Value {
     let new = json!({ "ticket_id": number.to_string(), "members": [account(w, login).await], "purpose": "Straighten it" });
     by.put(&format!("/api/v1/visits/{}", made(visit)), &new).await.ok()
 }
@@ -66,7 +66,7 @@ async fn send(by: &Client, visit: u64, step: u64, body: &Value) -> Answer {
 }
 
 /// Takes a step, twice: the second time is the phone's that did not hear the answer.
-async fn take(by: &Client, visit: u64, step: u64, body: &Value) -> Value {
+pub(super) async fn take(by: &Client, visit: u64, step: u64, body: &Value) -> Value {
     let once = send(by, visit, step, body).await.ok();
     let twice = send(by, visit, step, body).await.ok();
     assert_eq!(once, twice, "the same once more changes nothing");

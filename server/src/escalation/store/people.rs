@@ -125,7 +125,7 @@ async fn accounts(conn: &mut Conn, target: &Target, site: &str, at: Timestamp) -
 }
 
 /// The site's duty list, or else the general one.
-async fn on_duty_list(conn: &mut Conn, site: &str) -> sqlx::Result<Vec<String>> {
+pub async fn on_duty_list(conn: &mut Conn, site: &str) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "SELECT a.id FROM duty JOIN account a ON a.id = duty.account_id WHERE duty.site_id = $1 OR (duty.site_id IS NULL \
          AND NOT EXISTS (SELECT 1 FROM duty own WHERE own.site_id = $1)) ORDER BY a.name, a.id",
@@ -179,7 +179,7 @@ async fn skilled(
     Ok(found)
 }
 
-/// Managers, experts and contact persons; at most 2,000.
+/// Managers, experts, engineers and contact persons; at most 2,000.
 pub async fn list_named(conn: &mut Conn) -> sqlx::Result<Vec<Named>> {
     sqlx::query_as(
         "SELECT p.id, p.kind, p.site_id, s.name AS site_name, p.customer_id, c.name AS customer_name, p.account_id, \
@@ -191,7 +191,7 @@ pub async fn list_named(conn: &mut Conn) -> sqlx::Result<Vec<Named>> {
     .await
 }
 
-/// Names a manager, an expert or a contact person; `false` when it is so already. Names beside ids are not looked at.
+/// Names a manager, an expert, an engineer or a contact person; `false` when it is so already. Names beside ids are not looked at.
 pub async fn insert_named(conn: &mut Conn, row: &Named, now: Timestamp) -> sqlx::Result<bool> {
     let done = sqlx::query(
         "INSERT INTO escalation_person (id, kind, site_id, customer_id, account_id, created_at) \

@@ -1,10 +1,12 @@
 //! The tags that hang at a site, on the API.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use qrcodegen::{QrCode, QrCodeEcc};
 use serde_json::json;
 use utoipa::OpenApi;
 
@@ -15,6 +17,9 @@ use crate::db::Conn;
 use crate::error::ApiError;
 use crate::id::uuid_v7;
 use crate::keys::random;
+use crate::paper::api::{PaperQuery, answer};
+use crate::paper::scribe::Scribe;
+use crate::paper::{Code, Part};
 use crate::router::Items;
 use crate::router::input::line;
 use crate::site;
@@ -23,7 +28,7 @@ use crate::visit::store::proof::{self, Tag};
 
 /// The routes' description.
 #[derive(OpenApi)]
-#[openapi(paths(list, create, revoke))]
+#[openapi(paths(list, create, revoke, sheet))]
 pub struct Doc;
 
 /// The tags of a site, newest first.
@@ -38,6 +43,55 @@ pub(super) async fn list(
     seen(&mut conn, &viewer, &id).await?;
     let tags = proof::list_tags(&mut conn, &viewer.scope, &id).await?;
     Ok(Json(Items::all(tags.into_iter().map(Into::into).collect())))
+}
+
+/// The tags of a site that are in use, to be printed, cut out and hung up. A phone that reads one opens the technician's
+/// page with it; it counts beside a position.
+#[utoipa::path(get, path = "/api/v1/sites/{id}/tags.pdf", tag = "visits", params(("id" = String, Path), PaperQuery),
+    responses((status = 200, content_type = "application/pdf"), (status = 404),
+        (status = 503, description = "there is no font to write it with")))]
+pub(super) async fn sheet(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+    Query(query): Query<PaperQuery>,
+) -> Result<Response, ApiError> {
+    let scribe = |zone: &str| query.language(&viewer).map(|language| Scribe::new(language, zone));
+    let mut conn = app.db.read().await?;
+    let site = site::store::find(&mut conn, &viewer.scope, &id).await?;
+    let site = site.ok_or_else(|| ApiError::not_found("site", &id))?;
+    let tags = proof::list_tags(&mut conn, &viewer.scope, &id).await?;
+    drop(conn);
+    let scribe = scribe(&site.zone)?;
+    let door = format!("{}/tech#tag=", app.config.public_url().trim_end_matches('/'));
+    let mut codes = Vec::new();
+    for tag in tags.iter().filter(|tag| tag.revoked_at.is_none()) {
+        codes.push(code(&format!("{door}{}", tag.code), &scribe, &site, tag)?);
+    }
+    let parts = match codes.is_empty() {
+        true => vec![Part::Words(scribe.word("paper.tags.none"))],
+        false => vec![Part::Words(scribe.word("paper.tags.how")), Part::Codes(codes)],
+    };
+    let name = scribe.name(&site.name, &site.name_zh).to_owned();
+    let paper = scribe.paper("paper.tags", name, String::new(), app.clock.now(), parts);
+    answer(&app.press, paper, "tags").await
+}
+
+/// A tag as a QR code of quarter redundancy, so that a scratched one is still read.
+fn code(text: &str, scribe: &Scribe, site: &site::store::Row, tag: &Tag) -> Result<Code, ApiError> {
+    let qr = QrCode::encode_text(text, QrCodeEcc::Quartile)
+        .map_err(|why| ApiError::from(anyhow::anyhow!("no QR code holds the tag's address: {why}")))?;
+    let side = qr.size();
+    let all = (0..side).flat_map(|row| (0..side).map(move |column| (column, row)));
+    let dark = all.filter(|(column, row)| qr.get_module(*column, *row));
+    let lines = vec![
+        scribe.name(&site.name, &site.name_zh).to_owned(),
+        tag.place.clone(),
+        scribe.word("paper.tags.read"),
+        tag.code.clone(),
+    ];
+    let dark = dark.map(|(column, row)| (column as usize, row as usize)).collect();
+    Ok(Code { side: side as usize, dark, lines })
 }
 
 async fn seen(conn: &mut Conn, viewer: &Viewer, id: &str) -> Result<(), ApiError> {
