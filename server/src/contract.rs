@@ -91,6 +91,8 @@ pub struct Contract {
     pub loaner: Option<Loaner>,
     /// Its scale of satisfaction, best first.
     pub csat: Vec<(String, i64)>,
+    /// By when a complaint is answered.
+    pub complaint: Option<AnswerTime>,
     /// Consents that are needed, by operation.
     pub consents: Vec<Consent>,
     /// At most so many rounds of plan and fee before work, and whether our misdiagnosis is our cost.
@@ -408,6 +410,17 @@ pub struct Consent {
     pub operation: String,
     /// Everyone who must consent.
     pub from: Vec<String>,
+}
+
+/// How long the answer to a complaint may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerTime {
+    /// How long, as it is written.
+    pub words: String,
+    /// How long.
+    pub amount: Amount,
+    /// The calendar on which that is counted.
+    pub calendar: String,
 }
 
 /// Plan and fee before work.

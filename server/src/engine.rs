@@ -27,8 +27,8 @@ use crate::page::channel::heartbeat::Beats;
 use crate::page::store::OnDuty;
 use crate::sla::store::Library;
 use crate::{
-    contract, escalation, gateway, history, incident, inspection, maintenance, page, part, remedy, retention,
-    sla,
+    complaint, contract, escalation, gateway, history, incident, inspection, maintenance, page, part, remedy,
+    retention, sla,
 };
 
 /// How often the engine looks when nothing happens.
@@ -125,6 +125,7 @@ impl Engine {
         guarded("disks", gateway::step::disks(app, now)).await;
         guarded("renewals", contract::step::remind(app, now)).await;
         guarded("loaners", part::step::remind(app, now)).await;
+        guarded("complaints", complaint::step::remind(app, now)).await;
         guarded("count clocks", count(app, &mut self.library, now)).await;
         if self.inspections_due.is_none_or(|due| now >= due) {
             self.inspections_due = now.checked_add(INSPECTIONS_EVERY).ok();

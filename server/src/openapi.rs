@@ -56,6 +56,8 @@ fn parts() -> Vec<OpenApi> {
         crate::part::api::repair::Doc::openapi(),
         crate::part::api::spend::Doc::openapi(),
         crate::follow::api::Doc::openapi(),
+        crate::complaint::api::Doc::openapi(),
+        crate::major::api::Doc::openapi(),
         crate::inspection::api::Doc::openapi(),
         crate::inspection::api::act::Doc::openapi(),
         crate::inspection::api::report::Doc::openapi(),

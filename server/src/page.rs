@@ -34,6 +34,10 @@ pub enum Purpose {
     Breached,
     /// It was kept after all, as evidence shows that came late.
     Kept,
+    /// A customer complains.
+    Complaint,
+    /// A complaint is not answered in time.
+    ComplaintLate,
 }
 
 impl Purpose {
@@ -47,15 +51,24 @@ impl Purpose {
             Self::AtRisk => "at_risk",
             Self::Breached => "breached",
             Self::Kept => "kept",
+            Self::Complaint => "complaint",
+            Self::ComplaintLate => "complaint_late",
         }
     }
 
     /// Reads the word back.
     pub fn parse(word: &str) -> Self {
-        [Self::Closed, Self::Informed, Self::InformedOver, Self::AtRisk, Self::Breached, Self::Kept]
-            .into_iter()
-            .find(|purpose| purpose.as_str() == word)
-            .unwrap_or(Self::Opened)
+        let others = [
+            Self::Closed,
+            Self::Informed,
+            Self::InformedOver,
+            Self::AtRisk,
+            Self::Breached,
+            Self::Kept,
+            Self::Complaint,
+            Self::ComplaintLate,
+        ];
+        others.into_iter().find(|purpose| purpose.as_str() == word).unwrap_or(Self::Opened)
     }
 }
 
@@ -100,6 +113,19 @@ pub struct Facts<'a> {
     pub repeat: bool,
     /// The clock that it is about, for pages about one.
     pub clock: ClockFacts<'a>,
+    /// The complaint that it is about, for pages about one.
+    pub complaint: ComplaintFacts<'a>,
+}
+
+/// The complaint that a page is about; until when it is to be answered is the clock's `due`.
+#[derive(Clone, Debug, Default)]
+pub struct ComplaintFacts<'a> {
+    /// Its number.
+    pub number: i64,
+    /// What is complained of, a key of the texts.
+    pub subject: &'a str,
+    /// Who complains.
+    pub who: &'a str,
 }
 
 /// The clock that a page is about.
@@ -155,6 +181,11 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
     let share = facts.clock.share.to_string();
     let severity = text(language, &format!("mail.severity.{}", facts.severity), &[]);
     let late = facts.clock.late.clone().unwrap_or_default();
+    let complaint = facts.complaint.number.to_string();
+    let subject = match facts.complaint.subject {
+        "" => String::new(),
+        subject => text(language, &format!("complaint.subject.{subject}"), &[]),
+    };
     let args = [
         ("number", number.as_str()),
         ("site", site),
@@ -167,7 +198,9 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
         ("clock", facts.clock.title),
         ("share", share.as_str()),
         ("due", facts.clock.due.as_str()),
-        ("who", late.who),
+        ("who", if late.who.is_empty() { facts.complaint.who } else { late.who }),
+        ("complaint", complaint.as_str()),
+        ("subject", subject.as_str()),
         ("km", late.km.as_str()),
         ("there", late.there.as_str()),
     ];
@@ -221,6 +254,15 @@ pub fn compose(language: Language, facts: &Facts<'_>) -> Message {
             }
             line(&format!("mail.{name}.subject"))
         }
+        Purpose::Complaint | Purpose::ComplaintLate => {
+            let name = facts.purpose.as_str();
+            lines.push(line(&format!("mail.{name}.first")));
+            lines.push(line("mail.clock.due"));
+            if !facts.link.is_empty() {
+                lines.push(line("mail.complaint.link"));
+            }
+            line(&format!("mail.{name}.subject"))
+        }
     };
     if facts.repeat {
         lines.push(line("mail.repeat"));
@@ -264,6 +306,7 @@ mod tests {
             link: "https://noc.example/a/x",
             repeat: false,
             clock: ClockFacts { title: "Arrival", share: 90, due: "13:00:00".into(), late: None },
+            complaint: ComplaintFacts::default(),
         }
     }
 
@@ -309,6 +352,23 @@ mod tests {
                 assert!(message.text.contains(word), "{message:?}");
             }
             assert!(!message.text.contains('%') && !message.text.contains('{'), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_about_a_complaint_says_of_what_who_complains_and_until_when() {
+        for language in [Language::En, Language::Zh] {
+            for purpose in [Purpose::Complaint, Purpose::ComplaintLate] {
+                let complaint = ComplaintFacts { number: 7, subject: "attitude", who: "Ms Zhou" };
+                let message = compose(language, &Facts { complaint, ..facts(purpose) });
+                let subject = text(language, "complaint.subject.attitude", &[]);
+                assert!(message.subject.contains('7') && message.subject.contains(&subject), "{message:?}");
+                for word in ["Ms Zhou", "13:00:00", "#1042", "https://noc.example/a/x"] {
+                    assert!(message.text.contains(word), "{message:?}");
+                }
+                assert!(!message.text.contains('{'), "{message:?}");
+                assert_eq!(Purpose::parse(purpose.as_str()), purpose);
+            }
         }
     }
 

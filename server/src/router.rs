@@ -183,6 +183,8 @@ pub fn routes() -> Routes {
         .with(crate::dispatch::api::routes())
         .with(crate::part::api::routes())
         .with(crate::follow::api::routes())
+        .with(crate::complaint::api::routes())
+        .with(crate::major::api::routes())
         .with(crate::inspection::api::routes())
         .with(crate::deal::api::routes())
         .with(crate::rota::api::routes())

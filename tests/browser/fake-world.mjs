@@ -1,9 +1,11 @@
 // Invented rows for the fake server: sites, gateways, devices, troubles and a history, the same for the same size.
 import { makeClocks } from './fake-clocks.mjs';
 import { makeDeals } from './fake-deal.mjs';
+import { makeComplaints } from './fake-complaints.mjs';
 import { makeContracts } from './fake-contracts.mjs';
 import { makeFollow } from './fake-follow.mjs';
 import { makeInspections } from './fake-inspections.mjs';
+import { makeMajors } from './fake-majors.mjs';
 import { makeParts } from './fake-parts.mjs';
 import { makeDuty } from './fake-duty.mjs';
 import { makeVisits } from './fake-visits.mjs';
@@ -25,8 +27,8 @@ const FAULTS = [
 ];
 const ACTS = ['own_account', 'own_contacts', 'see_board', 'see_customers', 'edit_customers', 'see_sites', 'edit_sites', 'see_gateways', 'edit_gateways', 'see_devices', 'edit_devices', 'probe_devices', 'see_remedies', 'edit_remedies', 'press_remedies',
   'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'ack_tickets', 'record_facts', 'judge_clocks', 'close_tickets', 'assign_tickets', 'see_people', 'edit_people', 'see_duty', 'edit_duty', 'edit_maintenance', 'see_audit', 'see_channels', 'see_deliveries', 'edit_channels', 'see_contracts', 'check_contracts', 'edit_contracts', 'see_inspections', 'agree_inspections', 'plan_inspections'];
-ACTS.push('see_escalation', 'edit_escalation', 'edit_pager', 'see_rota', 'edit_rota', 'swap_shifts', 'log_duty', 'edit_pay', 'see_visits', 'work_visits', 'plan_visits', 'see_parts', 'work_parts', 'edit_parts');
-const CUSTOMER_ACTS = ['own_account', 'see_board', 'see_sites', 'see_devices', 'see_remedies', 'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'see_contracts', 'see_inspections', 'agree_inspections'];
+ACTS.push('see_complaints', 'work_complaints', 'see_majors', 'work_majors', 'answer_majors', 'see_escalation', 'edit_escalation', 'edit_pager', 'see_rota', 'edit_rota', 'swap_shifts', 'log_duty', 'edit_pay', 'see_visits', 'work_visits', 'plan_visits', 'see_parts', 'work_parts', 'edit_parts');
+const CUSTOMER_ACTS = ['own_account', 'see_board', 'see_sites', 'see_devices', 'see_remedies', 'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'see_contracts', 'see_inspections', 'agree_inspections', 'see_complaints', 'see_majors', 'answer_majors'];
 
 const quiet = (now) => ({ queue_oldest_at: null, newest_at: now - 40_000, late_ms: 1400, replay_left: null, gaps: 0, gaps_day: 0, lost_records: 0, last_gap_at: null, last_gap_reason: null, refused_by_agent: 0, refused_here: 0, clock_wrong_at: null, disk_trouble: null, disk_wrong_at: null });
 
@@ -170,6 +172,8 @@ export function makeWorld(size, { role, mustChange, language }) {
   }
   const promised = makeContracts(size, now, me, sites);
   const followed = makeFollow(size, now, me, sites, visits);
+  const complained = makeComplaints(size, now, me, sites, tickets, visits);
+  const asked = makeMajors(size, now, me, sites, tickets);
   const inspected = makeInspections(size, now, me, sites, devices);
   const lying = makeParts(sites, users, now);
   if (size === 0) lying.none();
@@ -225,6 +229,10 @@ export function makeWorld(size, { role, mustChange, language }) {
         return third ? act(ticket, third, body) : { body: ticket };
       }
       case 'call-backs': return followed.list();
+      case 'complaints': return complained.answer(method, id, third, query, body);
+      case 'major-requests': return asked.answer(method, id, third, query, body);
+      case 'major-figures': return asked.month(query);
+      case 'complaint-figures': return complained.month(query);
       case 'satisfaction': return followed.month(query);
       case 'briefing': return visits.answer(method, [first], query, body);
       case 'visits': if (third === 'call-backs') return followed.call(method, id, fourth, body); return visits.answer(method, [first, id, third, fourth], query, body);
@@ -269,5 +277,5 @@ export function makeWorld(size, { role, mustChange, language }) {
     return { ...device, parents, site_name: site.name, site_name_zh: site.name_zh, zone: site.zone, checks: [{ name: 'icmp', kind: 'icmp' }, { name: 'rtsp', kind: 'tcp' }, { name: 'web', kind: 'http' }],
       chain: [{ kind: 'gateway', id: gateway.id, name: gateway.name, state: gateway.state }, ...(parent ? [{ kind: 'device', id: parent.id, name: parent.name, state: parent.state }] : []), { kind: 'device', id: device.id, name: device.name, state: device.state }] };
   }
-  return { me, board, change, answer, devices, tickets, visits, promised, inspected, followed, deals, get seq() { return seq; } };
+  return { me, board, change, answer, devices, tickets, visits, promised, inspected, followed, complained, asked, deals, get seq() { return seq; } };
 }

@@ -58,7 +58,7 @@ function inspected() {
 /** Call-backs: who waits and what was said, none, and the form; wide and on a phone, in both languages. */
 function followed() {
   const looks = { '': {}, '-light-zh': { language: 'zh', theme: 'light' }, '-phone': { width: 390, height: 844 }, '-phone-zh': { width: 390, height: 844, language: 'zh', theme: 'light' } };
-  const pages = { 'follow-none': { size: 0 }, follow: {}, 'follow-call': { call: true, full: false } };
+  const pages = { 'follow-none': { size: 0 }, follow: {}, 'follow-call': { call: true, full: false }, 'complaints-none': { size: 0, path: '/follow?view=complaints' }, complaints: { path: '/follow?view=complaints' }, complaint: { path: '/follow?view=complaints&open=complaint-4', full: false }, 'majors-none': { size: 0, path: '/follow?view=majors' }, majors: { path: '/follow?view=majors' }, major: { path: '/follow?view=majors&open=major-3', full: false }, 'major-new': { path: '/follow?view=majors&new', full: false }, 'complaint-new': { path: '/follow?view=complaints&new', full: false } };
   return Object.fromEntries(Object.entries(pages).flatMap(([name, more]) => Object.entries(looks).map(([suffix, look]) => [`${name}${suffix}`, { size: 10, path: '/follow', full: true, ...look, ...more }])));
 }
 await mkdir(OUT, { recursive: true });

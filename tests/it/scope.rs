@@ -34,6 +34,8 @@ struct Belongings {
     rota: String,
     contract: String,
     inspection: String,
+    complaint: String,
+    major: String,
 }
 
 fn text(value: &Value) -> String {
@@ -99,6 +101,15 @@ async fn furnish(desk: &Desk, admin: &Client, mark: &'static str) -> Belongings 
     let ticket = json!({ "site_id": site, "device_id": device, "title": format!("{mark} gate stands open"),
         "severity": "critical", "note": format!("{mark} said so") });
     let ticket = post("/api/v1/tickets", ticket).await;
+    let complaint = if mark == "Alpha" { 'a' } else { 'b' };
+    let complaint = format!("c0a10000-0000-4000-8000-00000000000{complaint}");
+    let said = json!({ "ticket_id": ticket["id"], "subject": "result", "channel": "phone", "who": format!("{mark} Boss"),
+        "words": format!("{mark} is not content") });
+    admin.put(&format!("/api/v1/complaints/{complaint}"), &said).await.ok();
+    let major = complaint.replace("c0a1", "3a70");
+    let asked = json!({ "ticket_id": ticket["id"], "kind": "serious", "cause": "unknown", "report": format!("{mark} stands still"),
+        "plan": "Find out why" });
+    admin.put(&format!("/api/v1/major-requests/{major}"), &asked).await.ok();
     let mut tx = desk.app.db.write().await.unwrap();
     sitewarden_server::sla::step::count_now(&mut tx, &text(&ticket["id"]), now).await.unwrap();
     tx.commit().await.unwrap();
@@ -134,6 +145,8 @@ async fn furnish(desk: &Desk, admin: &Client, mark: &'static str) -> Belongings 
         rota,
         contract,
         inspection,
+        complaint,
+        major,
     }
 }
 
@@ -227,6 +240,15 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
         }
         (_, "visits" | "parts" | "loaners" | "repairs", true) => one(&of.command),
         ("GET", "parts" | "loaners" | "repairs", false) => narrowed(&[]),
+        (_, "complaints", true) => one(&of.complaint),
+        ("GET", "complaints", false) => narrowed(&[("all", "true")]),
+        ("GET", "complaint-figures", false) => narrowed(&[]),
+        (_, "major-requests", true) => {
+            let answer = json!({ "kind": "consent", "side": "customer" });
+            Some(vec![(fill(&of.major).replace("{step}", &of.complaint), answer)])
+        }
+        ("GET", "major-requests", false) => narrowed(&[("all", "true")]),
+        ("GET", "major-figures", false) => narrowed(&[]),
         ("GET", "visits", false) => narrowed(&[("mine", "true")]),
         ("GET", "briefing", false) => narrowed(&[]),
         ("GET", "call-backs", false) => narrowed(&[]),
@@ -343,6 +365,8 @@ async fn nobody_sees_anothers_rows(engine: Engine) {
         &bravo.rota,
         &bravo.contract,
         &bravo.inspection,
+        &bravo.complaint,
+        &bravo.major,
     ];
     let before = admin.get(&format!("/api/v1/tickets/{}", bravo.ticket)).await.ok();
 

@@ -5,7 +5,7 @@ use super::file::Terms;
 use super::measure::{Amount, Length};
 use super::reader::{Paper, Table, integer, wrong};
 use super::remark::words;
-use super::{ClockRule, Consent, Letter, Loaner, Penalties, PenaltyRule, Target};
+use super::{ALWAYS, AnswerTime, ClockRule, Consent, Letter, Loaner, Penalties, PenaltyRule, Target};
 
 /// `1%`, `0.5%` in parts of ten thousand.
 fn percent(text: &str) -> Option<i64> {
@@ -214,6 +214,37 @@ pub(super) fn csat(mut table: Table<'_>) -> Vec<(String, i64)> {
     table.plain("survey", "\"monthly\"");
     table.finish(("the scale of satisfaction", "满意度"));
     scale
+}
+
+/// Reads `[complaint]`: how long its answer may take. An agreed instant is none, because nobody agrees on one with whoever
+/// complains.
+pub(super) fn complaint(mut table: Table<'_>, names: &Names<'_>) -> Option<AnswerTime> {
+    let there = table.has("answer");
+    let answer = table.read("answer", "\"1wd\"", |text| {
+        let amount = Amount::parse(text).filter(|amount| *amount != Amount::Agreed)?;
+        Some((text.to_owned(), amount))
+    });
+    let calendar = table.text("calendar", "\"office\"");
+    if let Some(found) = &calendar {
+        names.calendar(table.paper(), found);
+    }
+    table.plain_texts("channels", "[\"phone\", \"email\"]");
+    let (paper, here) = (table.paper(), table.here());
+    table.finish(("complaints", "投诉"));
+    if !there {
+        paper.ask(
+            "complaint.answer",
+            &here,
+            words("by when is a complaint answered?", "投诉须在多久内答复？"),
+            words(
+                "Add answer = \"1wd\", or 8h with a calendar",
+                "请加 answer = \"1wd\"，或 8h 并写明 calendar",
+            ),
+        );
+    }
+    let (words, amount) = answer?.value;
+    let calendar = calendar.map_or_else(|| ALWAYS.to_owned(), |found| found.value);
+    Some(AnswerTime { words, amount, calendar })
 }
 
 /// What a consent is asked for: anything done to the customer's system, remedies from afar among it; the plan before a

@@ -83,7 +83,7 @@ impl Names<'_> {
         }
     }
 
-    fn calendar(&self, paper: &Paper<'_>, found: &Found<String>) {
+    pub(super) fn calendar(&self, paper: &Paper<'_>, found: &Found<String>) {
         if found.value != ALWAYS && !self.calendars.contains(&found.value) {
             paper.refuse(
                 "calendar.unknown",

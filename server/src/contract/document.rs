@@ -122,6 +122,7 @@ fn whole(mut table: Table<'_>, decisions: &mut Vec<Decision>) -> Option<Contract
     let owed = loaner.as_ref().and_then(|loaner| clauses::loaner_clock(loaner, &clocks));
     clocks.extend(owed);
     let csat = table.table("csat").map(clauses::csat).unwrap_or_default();
+    let complaint = table.table("complaint").and_then(|table| clauses::complaint(table, &names));
     let mut consents: Vec<_> = table.tables("consent").into_iter().filter_map(clauses::consent).collect();
     consents.extend(table.table("major_request").and_then(clauses::major_request));
     let letter = table.table("letter").map(clauses::letter);
@@ -168,6 +169,7 @@ fn whole(mut table: Table<'_>, decisions: &mut Vec<Decision>) -> Option<Contract
         penalties: penalties.unwrap_or_default(),
         loaner,
         csat,
+        complaint,
         consents,
         letter,
         inspections,

@@ -131,6 +131,16 @@ fn exactly_two_hundred_yuan_is_asked_about() {
 }
 
 #[test]
+fn a_complaint_is_answered_within_a_time_that_can_be_counted() {
+    trap("[complaint]\n", Verdict::Open, &["complaint.answer complaint"]);
+    trap("[complaint]\nanswer = \"ASK\"\n", Verdict::Open, &["ask complaint.answer"]);
+    trap("[complaint]\nanswer = \"soon\"\n", Verdict::Refused, &["form complaint.answer"]);
+    trap("[complaint]\nanswer = \"at:agreed\"\n", Verdict::Refused, &["form complaint.answer"]);
+    let elsewhere = "[complaint]\nanswer = \"8h\"\ncalendar = \"desk\"\n";
+    trap(elsewhere, Verdict::Refused, &["calendar.unknown complaint.calendar"]);
+}
+
+#[test]
 fn a_worse_word_never_scores_more() {
     let scale = "[csat]\n[[csat.scale]]\nword = \"很满意\"\nscore = 5\n[[csat.scale]]\nword = \"不满意\"\nscore = 5\n";
     trap(scale, Verdict::Refused, &["csat.order csat.scale[2].score"]);

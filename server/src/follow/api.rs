@@ -277,20 +277,9 @@ async fn satisfaction(
     viewer: Viewer,
     Query(query): Query<SatisfactionQuery>,
 ) -> Result<Json<SatisfactionMonth>, ApiError> {
-    let first = match &query.month {
-        Some(text) => month(text)?,
-        None => TimeZone::UTC.to_datetime(app.clock.now()).date().first_of_month(),
-    };
-    let next = first.saturating_add(1.month());
-    // A day at any site begins and ends within fifteen hours of UTC's.
-    let margin = SignedDuration::from_hours(15);
-    let utc = |day: Date| day.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |day| day.timestamp());
-    let range = (
-        utc(first).saturating_sub(margin).unwrap_or(Timestamp::MIN),
-        utc(next).saturating_add(margin).unwrap_or(Timestamp::MAX),
-    );
+    let first = month_of(query.month.as_deref(), app.clock.now())?;
     let mut conn = app.db.read().await?;
-    let rows = store::list_done(&mut conn, &viewer.scope, range).await?;
+    let rows = store::list_done(&mut conn, &viewer.scope, around(first)).await?;
     if rows.len() > MONTH_MAX {
         return Err(ApiError::conflict(
             "too_many",
@@ -308,10 +297,22 @@ async fn satisfaction(
     Ok(Json(count(month, &rows, &members)))
 }
 
-fn month(text: &str) -> Result<Date, ApiError> {
+/// The first day of the month that is asked for; of this month in UTC, where none is.
+pub(crate) fn month_of(asked: Option<&str>, now: Timestamp) -> Result<Date, ApiError> {
+    let Some(text) = asked else { return Ok(TimeZone::UTC.to_datetime(now).date().first_of_month()) };
     let day = format!("{}-01", text.trim()).parse::<Date>().ok();
     day.filter(|day| (1970..=9000).contains(&day.year()))
         .ok_or_else(|| ApiError::bad_request("month", format!("`{text}` is no month"), "write it as 2026-01"))
+}
+
+/// The instants between which a month lies at any site: its days begin and end within fifteen hours of UTC's.
+pub(crate) fn around(first: Date) -> (Timestamp, Timestamp) {
+    let margin = SignedDuration::from_hours(15);
+    let utc = |day: Date| day.to_zoned(TimeZone::UTC).map_or(Timestamp::MAX, |day| day.timestamp());
+    (
+        utc(first).saturating_sub(margin).unwrap_or(Timestamp::MIN),
+        utc(first.saturating_add(1.month())).saturating_add(margin).unwrap_or(Timestamp::MAX),
+    )
 }
 
 type Named<'a> = BTreeMap<(&'a str, &'a str), (&'a str, Total)>;

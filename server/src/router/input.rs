@@ -44,6 +44,14 @@ pub fn prose(field: &str, text: &str, length: RangeInclusive<usize>) -> Result<S
     bounded(field, text, length)
 }
 
+/// One word of a short list.
+pub fn one_of(field: &str, word: &str, list: &'static [&'static str]) -> Result<&'static str, ApiError> {
+    list.iter().find(|one| **one == word).copied().ok_or_else(|| {
+        let hint = format!("use one of {}", list.join(", "));
+        ApiError::bad_request(field, format!("`{word}` is none of them"), hint)
+    })
+}
+
 fn bounded(field: &str, text: &str, length: RangeInclusive<usize>) -> Result<String, ApiError> {
     let count = text.chars().count();
     if length.contains(&count) {
@@ -70,5 +78,7 @@ mod tests {
         assert!(line("name", "北门北门", 1..=3).is_err());
         assert_eq!(prose("note", "a\nb ", 0..=20).unwrap(), "a\nb");
         assert!(prose("note", "a\u{0}b", 0..=20).is_err());
+        assert_eq!(one_of("how", "phone", &["letter", "phone"]).unwrap(), "phone");
+        assert!(one_of("how", "", &["letter", "phone"]).is_err());
     }
 }

@@ -84,6 +84,29 @@ impl<'c> Ruler<'c> {
     }
 }
 
+/// When an amount is over that is counted from `start` on a calendar of this name, and whether that lies beyond what is
+/// known of its holidays; `None` where there is no such instant.
+pub fn over_at(
+    amount: Amount,
+    calendar: &str,
+    calendars: &Calendars,
+    start: Timestamp,
+) -> Option<(Timestamp, bool)> {
+    let ruler = match amount {
+        Amount::Elapsed(_) | Amount::Agreed => Ruler::Always,
+        Amount::Working(_) | Amount::WorkingDays(_) | Amount::EndOfWorkingDay(_) => {
+            calendars.find(calendar).map_or(Ruler::Always, Ruler::Calendar)
+        }
+    };
+    let at = match amount {
+        Amount::Working(length) | Amount::Elapsed(length) => ruler.add(start, length.as_secs())?,
+        Amount::WorkingDays(count) => same_time_later(ruler, start, count)?,
+        Amount::EndOfWorkingDay(count) => end_of_day(ruler, start, count, false)?,
+        Amount::Agreed => return None,
+    };
+    Some((at, ruler.is_provisional(at)))
+}
+
 /// The budget of an amount from a start on, in seconds of its ruler; `None` where there is no such instant.
 pub fn budget_s(
     rule: &ClockRule,

@@ -115,6 +115,16 @@ acts! {
     WorkVisits = "work_visits",
     /// Send others, take any step of any visit, call back, file and cancel.
     PlanVisits = "plan_visits",
+    /// Complaints, what becomes of them, and what a month's come to.
+    SeeComplaints = "see_complaints",
+    /// Take complaints down, look into them, answer, close and reopen them.
+    WorkComplaints = "work_complaints",
+    /// Major requests, who has consented to them, what became of them, and what a month's come to.
+    SeeMajors = "see_majors",
+    /// Raise a major request, begin its work once everybody has consented, and say how it ended.
+    WorkMajors = "work_majors",
+    /// Consent to a major request, refuse it, or take a consent back; a customer for its own side.
+    AnswerMajors = "answer_majors",
     /// Parts, places, what lies where, movements, substitute devices, repairs.
     SeeParts = "see_parts",
     /// Move parts by one's own van, use them on a visit, lend and take back, say how a repair goes.
@@ -187,6 +197,7 @@ pub fn allows(role: Role, act: Act) -> bool {
         | Act::SeeInspections
         | Act::AgreeInspections
         | Act::OpenTickets
+        | Act::SeeMajors
         | Act::NoteTickets => &Role::ALL,
         Act::OwnContacts
         | Act::SeeCustomers
@@ -208,11 +219,15 @@ pub fn allows(role: Role, act: Act) -> bool {
         | Act::WorkVisits
         | Act::SeeParts
         | Act::WorkParts
+        | Act::WorkMajors
         | Act::CloseTickets => &[Administrator, Noc, Technician],
+        // Of a technician's attitude no other technician reads, and whoever does the work does not approve of it.
+        Act::SeeComplaints | Act::AnswerMajors => &[Administrator, Noc, Role::Customer],
         Act::EditDevices
         | Act::AssignTickets
         | Act::JudgeClocks
         | Act::PlanVisits
+        | Act::WorkComplaints
         | Act::EditParts
         | Act::PlanInspections
         | Act::EditDuty

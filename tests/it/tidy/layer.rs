@@ -4,7 +4,7 @@ use super::Complaint;
 use super::source::{File, names};
 
 /// The server's domains; each may know the types of those before it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 25] = [
     "user",
     "audit",
     "calendar",
@@ -23,6 +23,8 @@ const ORDER: [&str; 23] = [
     "part",
     "visit",
     "inspection",
+    "complaint",
+    "major",
     "escalation",
     "page",
     "quality",

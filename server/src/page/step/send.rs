@@ -15,7 +15,8 @@ use crate::page::hold::{self, Verdict, Waiting, Wishes};
 use crate::page::store::provider;
 use crate::page::store::send::{self as store, Claimed, Outcome};
 use crate::page::{
-    ClockFacts, Facts, LateFacts, Message, Purpose, ack, bundle, channel, compose, evidence_words,
+    ClockFacts, ComplaintFacts, Facts, LateFacts, Message, Purpose, ack, bundle, channel, compose,
+    evidence_words,
 };
 use crate::text::Language;
 use crate::ticket::{self, Actor};
@@ -287,17 +288,26 @@ async fn prepare_one(app: &App, page: &Claimed) -> anyhow::Result<Outgoing> {
         cause.as_ref().map(|i| evidence_words(language, &ticket.code, &i.evidence)).unwrap_or_default();
     let began = cause.as_ref().map_or(ticket.opened_at, |i| i.first_bad_at.unwrap_or(i.opened_at));
     let purpose = Purpose::parse(&page.purpose);
+    let about: Value = serde_json::from_str(&page.about).unwrap_or_default();
     let link = match purpose {
         Purpose::Opened | Purpose::AtRisk | Purpose::Breached => {
             ack::link(app, &ticket.id, &page.account_id, app.clock.now())
         }
+        Purpose::Complaint | Purpose::ComplaintLate => {
+            let base = app.config.public_url();
+            let one = about["complaint"].as_str().unwrap_or_default();
+            format!("{}/follow?view=complaints&open={one}", base.trim_end_matches('/'))
+        }
         Purpose::Closed | Purpose::Informed | Purpose::InformedOver | Purpose::Kept => String::new(),
     };
-    let about: Value = serde_json::from_str(&page.about).unwrap_or_default();
     let since = match purpose {
-        Purpose::Opened | Purpose::Informed | Purpose::AtRisk | Purpose::Breached | Purpose::Kept => {
-            site_time(began, &ticket.zone)
-        }
+        Purpose::Opened
+        | Purpose::Informed
+        | Purpose::AtRisk
+        | Purpose::Breached
+        | Purpose::Kept
+        | Purpose::Complaint
+        | Purpose::ComplaintLate => site_time(began, &ticket.zone),
         Purpose::Closed | Purpose::InformedOver => format!(
             "{} – {}",
             site_time(began, &ticket.zone),
@@ -331,6 +341,11 @@ async fn prepare_one(app: &App, page: &Claimed) -> anyhow::Result<Outgoing> {
                 km: about["km"].as_f64().map(|km| km.to_string()).unwrap_or_default(),
                 there: site_time(there, &ticket.zone),
             }),
+        },
+        complaint: ComplaintFacts {
+            number: about["number"].as_i64().unwrap_or_default(),
+            subject: about["subject"].as_str().unwrap_or_default(),
+            who: about["who"].as_str().unwrap_or_default(),
         },
     };
     let message = compose(language, &facts);
