@@ -45,7 +45,7 @@ async fn world(engine: Engine, more: &str) -> (World, Client, String) {
     (w, li, customer)
 }
 
-fn said(about: Value) -> Value {
+fn said(about: &Value) -> Value {
     let mut body = json!({ "subject": "attitude", "channel": "phone", "who": "Ms Zhou", "reach": "+86 10 5555 0101",
         "words": "He hung up on me" });
     body.as_object_mut().unwrap().extend(about.as_object().unwrap().clone());
@@ -53,7 +53,7 @@ fn said(about: Value) -> Value {
 }
 
 async fn take(by: &Client, n: u64, about: Value) -> Answer {
-    by.put(&format!("/api/v1/complaints/{}", made(n)), &said(about)).await
+    by.put(&format!("/api/v1/complaints/{}", made(n)), &said(&about)).await
 }
 
 async fn step(by: &Client, n: u64, step: u64, body: &Value) -> Answer {
