@@ -10,15 +10,19 @@
 //! Everything here is a function of the contract, the anchors, the calendar and the days on which a site is closed;
 //! looking further ahead adds inspections at the end and changes none.
 
+pub mod answer;
 pub mod api;
 pub mod checklist;
 mod day;
+pub mod hand;
 pub mod keep;
+pub mod kind;
 pub mod life;
 pub mod report;
 mod series;
 pub mod step;
 pub mod store;
+pub mod year;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,6 +34,7 @@ use crate::calendar::Fault;
 use crate::contract::measure::Length;
 use crate::contract::{Contract, InspectRule, Phase, Way, When};
 use day::Days;
+pub use kind::kind_zh;
 use series::{Series, Slot};
 
 /// Days from the first to the day after the last.
@@ -301,19 +306,6 @@ fn may_carry(host: &Series<'_>, guest: &Series<'_>) -> bool {
     match &guest.rule.satisfied_by {
         Some(name) => *name == host.rule.name,
         None => host.rule.satisfied_by.is_none() && host.rank() < guest.rank(),
-    }
-}
-
-/// The Chinese word of a kind of inspection, where it is one of ours.
-pub fn kind_zh(kind: &str) -> &str {
-    match kind {
-        "check" => "例行检查",
-        "resident" => "驻场",
-        "phone" => "电话询检",
-        "remote" => "远程巡检",
-        "annual" => "年检",
-        "routine_upkeep" => "例行保养",
-        _ => kind,
     }
 }
 

@@ -60,6 +60,7 @@ fn parts() -> Vec<OpenApi> {
         crate::major::api::Doc::openapi(),
         crate::inspection::api::Doc::openapi(),
         crate::inspection::api::act::Doc::openapi(),
+        crate::inspection::api::hand::Doc::openapi(),
         crate::inspection::api::report::Doc::openapi(),
         crate::inspection::api::sheet::Doc::openapi(),
         crate::deal::api::Doc::openapi(),

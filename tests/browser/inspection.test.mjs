@@ -122,3 +122,84 @@ test('without a contract the page says where inspections come from', () => withP
   await page.getByText('No contract in service owes inspections').waitFor();
   await page.getByRole('link', { name: 'Contracts' }).last().waitFor();
 }));
+
+const goTo = (page, one) => page.goto(`${page.url().split('?')[0]}?view=list&month=${one.day.slice(0, 7)}&one=${one.id}`);
+const itemOf = (page, text) => sheet(page).locator('.checklist li').filter({ hasText: text });
+
+test('what a customer asks for is planned by keyboard, shown apart, and taken back', () => withPage({}, async ({ page, all }) => {
+  await page.locator('.month .chip').first().waitFor();
+  await page.keyboard.press('c');
+  await sheet(page).getByText('no rule of the contract owes').waitFor();
+  await sheet(page).locator('select[name=kind]').selectOption('upgrade');
+  assert.equal(await sheet(page).locator('select[name=way]').inputValue(), 'remote', 'what is usual for an upgrade');
+  await sheet(page).locator('select[name=kind]').selectOption('event_watch');
+  assert.equal(await sheet(page).locator('select[name=way]').inputValue(), 'visit');
+  await sheet(page).locator('form').getByRole('button', { name: 'Plan one' }).press('Enter');
+  assert.equal(all.filter((one) => one.rule === 'event_watch').length, 0, 'no site, no day, nobody asked');
+  await sheet(page).locator('select[name=site]').selectOption({ index: 1 });
+  await sheet(page).locator('input[name=day]').fill(day(10));
+  await sheet(page).locator('input[name=until]').fill(day(12));
+  await sheet(page).locator('input[name=by]').fill('Ms Zhou');
+  await sheet(page).locator('input[name=why]').fill('city games');
+  await sheet(page).locator('textarea[name=lines]').fill('stand by the gate\n\nspare camera');
+  await sheet(page).locator('input[name=why]').press('Enter');
+  await sheet(page).getByText('asked for, not owed').waitFor();
+  await sheet(page).getByText('city games').first().waitFor();
+  const watch = all.find((one) => one.rule === 'event_watch');
+  assert.deepEqual([watch.state, watch.day, watch.window_to, watch.by_hand.asked_by, watch.checklist], ['agreed', day(10), day(12), 'Ms Zhou', ['stand by the gate', 'spare camera']]);
+  await sheet(page).getByRole('button', { name: 'Take back' }).click();
+  await sheet(page).locator('form').getByRole('button', { name: 'Take back' }).click();
+  assert.equal(watch.state, 'agreed', 'nobody said why');
+  await sheet(page).locator('input[name=reason]').fill('the wrong site');
+  await sheet(page).locator('form').getByRole('button', { name: 'Take back' }).click();
+  await sheet(page).getByText('the wrong site').waitFor();
+  assert.equal(watch.state, 'dropped');
+  await page.keyboard.press('Escape');
+  await page.locator('.asked').getByText('city games').waitFor({ state: 'detached' });
+  await page.locator('.month .chip').filter({ hasText: 'event watch 1' }).waitFor({ state: 'detached' });
+}));
+
+test('a training session is written down on a phone: goals, names, hours', () => withPage({ width: 390, height: 844, touch: true, language: 'zh' }, async ({ page, all }) => {
+  const training = all.find((one) => one.rule === 'training');
+  await goTo(page, training);
+  await sheet(page).getByText('临时安排，非条款应做').waitFor();
+  await itemOf(page, '参训人员').getByRole('button', { name: /^填写/ }).tap();
+  await itemOf(page, '参训人员').locator('input[name=value]').fill('王芳，李伟、王芳');
+  await itemOf(page, '参训人员').getByText('2 人').waitFor();
+  await itemOf(page, '参训人员').getByRole('button', { name: '保存' }).tap();
+  await itemOf(page, '参训人员').getByText('王芳、李伟').waitFor();
+  await itemOf(page, '学时').getByRole('button', { name: /^填写/ }).tap();
+  await itemOf(page, '学时').locator('input[name=value]').fill('two');
+  await itemOf(page, '学时').getByRole('button', { name: '保存' }).tap();
+  await itemOf(page, '学时').locator('input[name=value]').fill('2.5');
+  await itemOf(page, '学时').getByRole('button', { name: '保存' }).tap();
+  await itemOf(page, '学时').getByText('2.5').waitFor();
+  await itemOf(page, '理论授课').getByRole('button', { name: /^正常/ }).tap();
+  await sheet(page).getByText('未答 1 项').waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, 'nothing stands over the edge');
+}));
+
+test('each test of a sample says what was wanted and measured, and another may follow', () => withPage({}, async ({ page, all }) => {
+  await goTo(page, all.find((one) => one.rule === 'sample_test'));
+  await itemOf(page, 'Indicator').getByRole('button', { name: /^failed/ }).click();
+  const form = sheet(page).locator('.checklist form');
+  await form.locator('input[name=what]').fill('resolution');
+  await form.locator('input[name=wanted]').fill('600 lines');
+  await form.locator('input[name=value]').fill('520 lines');
+  await form.locator('input[name=note]').fill('too coarse');
+  await form.getByRole('button', { name: 'failed' }).click();
+  await sheet(page).getByText('resolution: wanted 600 lines, measured 520 lines').waitFor();
+  await sheet(page).getByText('1 item open').waitFor();
+  await itemOf(page, 'Another test').getByRole('button', { name: /^passed/ }).click();
+  await form.locator('input[name=what]').fill('frame rate');
+  await form.locator('input[name=wanted]').fill('25');
+  await form.locator('input[name=value]').fill('25');
+  await form.getByRole('button', { name: 'passed' }).click();
+  await sheet(page).getByText('frame rate: wanted 25, measured 25').waitFor();
+  await itemOf(page, 'Another test').waitFor();
+}));
+
+test('who may not plan is not asked to', () => withPage({ role: 'customer' }, async ({ page }) => {
+  await page.locator('.month .chip').first().waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Plan one' }).count(), 0);
+}));

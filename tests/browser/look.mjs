@@ -52,7 +52,7 @@ function lying() {
 /** Inspections: the month, the list, one that is opened; wide and on a phone, in both languages. */
 function inspected() {
   const looks = { '': {}, '-light-zh': { language: 'zh', theme: 'light' }, '-phone': { width: 390, height: 844 }, '-phone-zh': { width: 390, height: 844, language: 'zh', theme: 'light' } };
-  const pages = { 'inspections-none': { size: 0 }, inspections: {}, 'inspections-many': { size: 1200 }, 'inspections-list': { path: '/inspections?view=list' }, inspection: { open: true, full: false } };
+  const pages = { 'inspections-none': { size: 0 }, inspections: {}, 'inspections-many': { size: 1200 }, 'inspections-list': { path: '/inspections?view=list' }, inspection: { open: true, full: false }, 'inspection-training': { path: '/inspections?view=list&one=insp-10', full: false, sheet: true }, 'inspection-plan': { key: 'c', full: false } };
   return Object.fromEntries(Object.entries(pages).flatMap(([name, more]) => Object.entries(looks).map(([suffix, look]) => [`${name}${suffix}`, { size: 10, path: '/inspections', full: true, ...look, ...more }])));
 }
 /** Call-backs: who waits and what was said, none, and the form; wide and on a phone, in both languages. */
@@ -69,6 +69,8 @@ for (const [name, shot] of Object.entries(SHOTS).filter(([name]) => wanted.lengt
   const { page, errors, close } = await open(browser, fake.url + shot.path, shot);
   await page.waitForTimeout(900); // only a picture: let charts and the stream settle
   if (shot.open) { await page.locator('[data-row]').first().click(); await page.waitForTimeout(300); }
+  if (shot.key) { await page.keyboard.press(shot.key); await page.waitForTimeout(300); }
+  if (shot.sheet) { await page.locator('.checklist').scrollIntoViewIfNeeded(); await page.getByRole('button', { name: /Write down|填写/ }).nth(1).click(); await page.waitForTimeout(300); }
   if (shot.details) { await page.locator('main details summary').first().click(); await page.waitForTimeout(300); }
   if (shot.visits) { await page.locator('.visits summary').last().click(); await page.waitForTimeout(300); }
   if (shot.ledger) { await page.locator('.clocks .one').last().click(); await page.waitForTimeout(300); }

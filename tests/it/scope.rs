@@ -257,6 +257,11 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
             let body = json!({ "contract_id": of.contract, "site_id": of.site, "event": "commissioned", "day": "2026-01-31" });
             Some(vec![(path.to_owned(), body)])
         }
+        ("POST", "inspections", false) => {
+            let body = json!({ "site_id": of.site, "contract_id": of.contract, "kind": "training", "day": "2026-12-01",
+                "by": "mine", "evidence": "call", "why": "mine" });
+            Some(vec![(path.to_owned(), body)])
+        }
         (_, "inspections", true) => one(&of.inspection),
         ("GET", "inspections", false) if path.ends_with("inspections") => narrowed(&[("site_id", &of.site)]),
         ("GET", "inspections", false) => narrowed(&[]),

@@ -28,6 +28,7 @@ use crate::site;
 use crate::user::{Act, Scope, Viewer};
 
 pub mod act;
+pub mod hand;
 pub mod report;
 pub mod shape;
 pub mod sheet;
@@ -65,6 +66,7 @@ pub struct CoverageQuery {
 pub fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/inspections", Act::SeeInspections, list)
+        .post("/api/v1/inspections", Act::PlanInspections, hand::plan_one)
         .get("/api/v1/inspections/plans", Act::SeeInspections, plans)
         .get("/api/v1/inspections/coverage", Act::SeeInspections, covered)
         .put("/api/v1/inspections/anchors", Act::PlanInspections, anchor)
@@ -72,6 +74,7 @@ pub fn routes() -> Routes {
         .post("/api/v1/inspections/{id}/agree", Act::AgreeInspections, act::agree)
         .post("/api/v1/inspections/{id}/move", Act::AgreeInspections, act::move_to)
         .post("/api/v1/inspections/{id}/waive", Act::PlanInspections, act::waive)
+        .post("/api/v1/inspections/{id}/withdraw", Act::PlanInspections, hand::withdraw)
         .post("/api/v1/inspections/{id}/done", Act::WorkVisits, act::done)
         .post("/api/v1/inspections/{id}/devices", Act::WorkVisits, act::devices)
         .get("/api/v1/inspections/{id}/sheet", Act::SeeInspections, sheet::get)

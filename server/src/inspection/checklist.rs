@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::Answer;
+
 const LISTS: &str = include_str!("checklists.toml");
 
 /// An item of a site.
@@ -40,11 +42,31 @@ struct DeviceItem {
     faults: Vec<String>,
 }
 
+/// What is asked for inspections of one kind, whatever the contract lists.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    kind: String,
+    item: Vec<FormItem>,
+}
+
+/// An item of a form.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FormItem {
+    key: String,
+    #[serde(default)]
+    answer: Answer,
+    en: String,
+    zh: String,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Lists {
     site: Vec<SiteItem>,
     device: Vec<DeviceItem>,
+    form: Vec<Form>,
 }
 
 static HOUSE: LazyLock<Lists> = LazyLock::new(|| {
@@ -85,8 +107,12 @@ pub struct Item {
     pub en: String,
     /// Chinese.
     pub zh: String,
+    /// How it is answered.
+    pub answer: Answer,
     /// Whether a reading is to be written down.
     pub reading: bool,
+    /// Whether it may stay without an answer: one more test beside those that were made.
+    pub spare: bool,
     /// What measurement says.
     pub proposed: Option<Proposed>,
 }
@@ -121,7 +147,9 @@ pub fn items(inspections: &[Wanted], devices: &[Subject]) -> Vec<Item> {
         device: String::new(),
         en: en.to_owned(),
         zh: zh.to_owned(),
+        answer: Answer::Check,
         reading,
+        spare: false,
         proposed: None,
     };
     let mut all: Vec<Item> = Vec::new();
@@ -131,6 +159,16 @@ pub fn items(inspections: &[Wanted], devices: &[Subject]) -> Vec<Item> {
             let house = HOUSE.site.iter().filter(|item| wants(&item.kinds, one));
             all.extend(house.map(|item| plain(item.key.clone(), &item.en, &item.zh, item.reading)));
         }
+    }
+    for one in inspections {
+        let forms = HOUSE.form.iter().filter(|form| one.kinds.contains(&form.kind));
+        let asked = forms.flat_map(|form| form.item.iter());
+        all.extend(
+            asked.map(|item| Item {
+                answer: item.answer,
+                ..plain(item.key.clone(), &item.en, &item.zh, false)
+            }),
+        );
     }
     let mut known = HashSet::new();
     all.retain(|item| known.insert(item.key.clone()));
@@ -145,6 +183,29 @@ pub fn items(inspections: &[Wanted], devices: &[Subject]) -> Vec<Item> {
             proposed: proposed(item, device),
             ..plain(item.key.clone(), &item.en, &item.zh, false)
         }));
+    }
+    all
+}
+
+/// Tests of one item.
+const TESTS_MAX: usize = 50;
+
+/// A test is asked for once more than it was answered: `key`, `key.2`, `key.3`; the last one may stay open.
+pub fn repeat(items: Vec<Item>, answered: impl Fn(&str) -> bool) -> Vec<Item> {
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        if item.answer != Answer::Test {
+            all.push(item);
+            continue;
+        }
+        for n in 1..=TESTS_MAX {
+            let key = if n == 1 { item.key.clone() } else { format!("{}.{n}", item.key) };
+            let is_answered = answered(&key);
+            all.push(Item { key, spare: n > 1 && !is_answered, ..item.clone() });
+            if !is_answered {
+                break;
+            }
+        }
     }
     all
 }
@@ -178,6 +239,7 @@ mod tests {
 
     use super::*;
     use crate::device::{CHECK_KINDS, CLASSES};
+    use crate::inspection::kind::{self, KINDS};
 
     fn camera(state: &str, checks: &[&str]) -> Subject {
         Subject {
@@ -216,6 +278,20 @@ mod tests {
         for item in &HOUSE.site {
             assert!(!item.kinds.is_empty() && item.en != item.zh, "{}", item.key);
         }
+        let mut known = HashSet::new();
+        for form in &HOUSE.form {
+            assert!(kind::find(&form.kind).is_some() && known.insert(form.kind.as_str()), "{}", form.kind);
+            for item in &form.item {
+                let of = item.key.split_once('.').map(|(kind, _)| kind);
+                assert!(of == Some(form.kind.as_str()) && item.en != item.zh, "{}", item.key);
+                assert!(known.insert(item.key.as_str()), "{} stands twice", item.key);
+            }
+        }
+        // Nothing is planned by hand that would be an empty sheet, device or not.
+        for kind in KINDS.iter().filter(|kind| kind.by_hand.is_some()) {
+            let of_device = HOUSE.device.iter().any(|item| item.kinds.iter().any(|word| word == kind.word));
+            assert!(of_device || !keys(&[wanted(kind.word, &[])]).is_empty(), "{}", kind.word);
+        }
     }
 
     #[test]
@@ -239,18 +315,50 @@ mod tests {
         let down = [own, row("state", Some((false, 5))), row("clock", None), row("picture", None)];
         assert_eq!(said(camera("down", &["ntp", "picture"])), down);
         // Without a list of the contract's own, the house's is asked.
-        assert_eq!(keys(&[wanted("annual", &[])]), ["power", "functions", "left_over", "together"]);
+        assert_eq!(keys(&[wanted("annual", &[])]), ANNUAL);
     }
+
+    /// The house's list of an annual inspection, then its form.
+    const ANNUAL: [&str; 6] =
+        ["power", "functions", "left_over", "together", "annual.forecast", "annual.proposals"];
+
+    #[test]
+    fn a_form_is_asked_whatever_the_contract_lists_and_a_test_as_often_as_it_is_made() {
+        let tests = [wanted("sample_test", &["lens 3"])];
+        assert_eq!(
+            keys(&tests),
+            [
+                "own.lens 3",
+                "sample_test.demanded",
+                "sample_test.witness",
+                "sample_test.test",
+                "sample_test.instrument"
+            ]
+        );
+        let shown = |answered: &[&str]| -> Vec<(String, bool)> {
+            let all = repeat(items(&tests, &[]), |key| answered.contains(&key));
+            let tests = all.into_iter().filter(|item| item.answer == Answer::Test);
+            tests.map(|item| (item.key, item.spare)).collect()
+        };
+        let test = |key: &str, spare| (format!("sample_test.test{key}"), spare);
+        assert_eq!(shown(&[]), [test("", false)]);
+        assert_eq!(shown(&["sample_test.test"]), [test("", false), test(".2", true)]);
+        assert_eq!(
+            shown(&["sample_test.test", "sample_test.test.2"]),
+            [test("", false), test(".2", false), test(".3", true)]
+        );
+    }
+
     #[test]
     fn one_visit_for_several_inspections_asks_everything_once() {
         // Two rules' own lists share an item that does not stand beside itself.
         let (half, year) = (wanted("check", &["host", "cabling"]), wanted("annual", &["host", "lenses"]));
-        assert_eq!(keys(&[half.clone(), year]), ["own.host", "own.cabling", "own.lenses"]);
+        assert_eq!(
+            keys(&[half.clone(), year]),
+            ["own.host", "own.cabling", "own.lenses", ANNUAL[4], ANNUAL[5]]
+        );
         // The annual one has no list of its own: the house's is asked beside the other's own.
         let house = wanted("annual", &[]);
-        assert_eq!(
-            keys(&[half, house.clone(), house]),
-            ["own.host", "own.cabling", "power", "functions", "left_over", "together"]
-        );
+        assert_eq!(keys(&[half, house.clone(), house]), [&["own.host", "own.cabling"][..], &ANNUAL].concat());
     }
 }

@@ -21,7 +21,7 @@ pub enum State {
     Missed,
     /// The customer does without it, and somebody approved that.
     Waived,
-    /// A later version of the contract does not owe it.
+    /// A later version of the contract does not owe it, or it was planned by hand and taken back.
     Dropped,
 }
 
@@ -87,6 +87,8 @@ pub enum Step {
     Waive,
     /// It took place.
     Finish,
+    /// It was planned by hand, and by mistake.
+    Withdraw,
 }
 
 /// A step that does not fit.
@@ -103,9 +105,11 @@ pub fn apply(state: State, step: Step) -> Result<State, Unfit> {
         (Step::Move, Due | Proposed | Agreed | Moved | Missed) => Ok(Moved),
         (Step::Waive, Due | Proposed | Agreed | Moved | Merged | Missed) => Ok(Waived),
         (Step::Finish, Due | Proposed | Agreed | Moved | Missed) => Ok(Done),
+        (Step::Withdraw, Due | Proposed | Agreed | Moved) => Ok(Dropped),
         (Step::Agree, Agreed | Moved | Merged | Done | Missed | Waived | Dropped)
         | (Step::Move | Step::Finish, Merged | Done | Waived | Dropped)
-        | (Step::Waive, Done | Waived | Dropped) => Err(Unfit(state)),
+        | (Step::Waive, Done | Waived | Dropped)
+        | (Step::Withdraw, Merged | Done | Missed | Waived | Dropped) => Err(Unfit(state)),
     }
 }
 
@@ -123,6 +127,8 @@ mod tests {
         assert_eq!(from(Step::Move), [Due, Proposed, Agreed, Moved, Missed]);
         assert_eq!(from(Step::Waive), [Due, Proposed, Agreed, Moved, Merged, Missed]);
         assert_eq!(from(Step::Finish), [Due, Proposed, Agreed, Moved, Missed]);
+        // What was missed is no mistake of the plan any more.
+        assert_eq!(from(Step::Withdraw), [Due, Proposed, Agreed, Moved]);
         for state in State::ALL {
             assert_eq!(State::parse(state.as_str()), Some(state));
         }

@@ -1,11 +1,16 @@
 //! The report of an inspection (巡检报告): what was looked at, what was found and read, what came of it, for the customer
 //! to read and file. What nobody answered says so; what measurement said stands beside what a person found.
 
+pub mod year;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::answer::people;
 use super::api::shape::InspectionStory;
 use super::api::sheet::{InspectionChecklist, SheetAnswer, SheetItem};
+use super::kind;
+use super::year::Year;
 use crate::paper::scribe::Scribe;
 use crate::paper::{Fact, Paper, Part};
 use crate::visit::accepted::{accepted, by_pen, pictures};
@@ -43,8 +48,20 @@ pub struct Report<'a> {
     pub photos: Vec<(String, Vec<u8>)>,
     /// The tickets that its findings became.
     pub tickets: Vec<Followed>,
+    /// The kinds of all that was done in it.
+    pub kinds: Vec<String>,
+    /// The site's year, for an annual one.
+    pub year: Option<Year>,
     /// When it is printed.
     pub now: Timestamp,
+}
+
+/// The kind whose report holds a year.
+pub const ANNUAL: &str = "annual";
+
+/// Whether a kind of inspection asks it, not a list.
+fn is_of_form(item: &SheetItem) -> bool {
+    item.device_id.is_empty() && item.key.split_once('.').is_some_and(|(of, _)| kind::find(of).is_some())
 }
 
 /// What names a report: its sheet's number, else its rule and which of that it is.
@@ -61,8 +78,21 @@ impl Report<'_> {
         let mut parts = vec![heading("paper.inspection.what"), Part::Facts(self.what())];
         parts.push(heading("paper.inspection.findings"));
         parts.push(self.findings());
+        let (form, asked): (Vec<&SheetItem>, Vec<&SheetItem>) =
+            self.sheet.items.iter().filter(|item| !item.spare).partition(|item| is_of_form(item));
+        let (tests, form): (Vec<&SheetItem>, Vec<&SheetItem>) =
+            form.into_iter().partition(|item| item.kind == "test");
+        if !form.is_empty() {
+            parts.extend([heading("paper.inspection.form"), self.form(&form)]);
+        }
+        if !tests.is_empty() {
+            parts.extend([heading("paper.inspection.tests"), self.tests(&tests)]);
+        }
+        if let Some(year) = &self.year {
+            parts.extend(year::parts(scribe, year));
+        }
         let (site, devices): (Vec<&SheetItem>, Vec<&SheetItem>) =
-            self.sheet.items.iter().partition(|item| item.device_id.is_empty());
+            asked.into_iter().partition(|item| item.device_id.is_empty());
         for (key, items) in [("paper.inspection.site", site), ("paper.inspection.devices", devices)] {
             if !items.is_empty() {
                 parts.extend([heading(key), self.items(&items)]);
@@ -78,7 +108,20 @@ impl Report<'_> {
         }
         let which = number(self.story, self.sheet);
         let which = scribe.say("paper.number", &[("number", &which)]);
-        scribe.paper("paper.inspection", which, self.remark(), self.now, parts)
+        scribe.paper(&self.title(), which, self.remark(), self.now, parts)
+    }
+
+    /// What it is called: by its kind, where it is of one that has a name of its own; an annual one is that whatever else
+    /// is done in it.
+    fn title(&self) -> String {
+        let named = |kind: &str| {
+            let key = format!("paper.inspection.title.{kind}");
+            (self.scribe.word(&key) != key).then_some(key)
+        };
+        let annual = self.kinds.iter().any(|kind| kind == ANNUAL);
+        let only = self.kinds.first().filter(|first| self.kinds.iter().all(|kind| kind == *first));
+        let kind = if annual { Some(ANNUAL) } else { only.map(String::as_str) };
+        kind.and_then(named).unwrap_or_else(|| "paper.inspection".to_owned())
     }
 
     /// What must be known of the whole: that it is not done, or that something of it is not answered.
@@ -103,18 +146,29 @@ impl Report<'_> {
         let carried = self.story.carries.iter().map(|other| format!("{} {}", other.rule, other.n));
         let done = one.done_on.clone().unwrap_or_default();
         let late = if one.late { scribe.word("paper.inspection.late") } else { String::new() };
+        let rule = match &one.by_hand {
+            Some(_) => scribe.of("inspection.kind", &one.rule),
+            None => one.rule.clone(),
+        };
         let mut facts = vec![
             scribe.fact("paper.customer", self.customer, false),
             scribe.fact("paper.site", scribe.name(&one.site_name, &one.site_name_zh), false),
             scribe.fact("paper.address", self.address, true),
             scribe.fact("paper.contract", scribe.list([self.contract.to_owned(), contract]), true),
-            scribe.fact("paper.inspection.rule", format!("{} {}", one.rule, one.n), false),
+            scribe.fact("paper.inspection.rule", format!("{rule} {}", one.n), false),
             scribe.fact("paper.inspection.kinds", kinds, false),
             scribe.fact("paper.inspection.carries", scribe.list(carried), true),
             scribe.fact("paper.inspection.within", format!("{} – {}", one.window_from, one.window_to), false),
             scribe.fact("paper.inspection.day", &one.day, false),
             scribe.fact("paper.inspection.done", scribe.list([done, late]), false),
         ];
+        if let Some(hand) = &one.by_hand {
+            let how = scribe.of("inspection.proof", &hand.asked_how);
+            let asked = scribe.list([hand.asked_by.clone(), how]);
+            facts.push(scribe.fact("paper.inspection.asked", asked, false));
+            facts.push(scribe.fact("paper.inspection.planned_by", &hand.made_by, false));
+            facts.push(scribe.fact("paper.inspection.why", &hand.why, true));
+        }
         if let Some(VisitStory { visit, .. }) = self.visit {
             let people = visit.members.iter().map(|member| member.name.clone());
             facts.push(scribe.fact("paper.ticket", format!("#{}", visit.ticket_number), false));
@@ -125,7 +179,7 @@ impl Report<'_> {
             }
         }
         let count = |n: usize| n.to_string();
-        let all = self.sheet.items.len();
+        let all = self.sheet.items.iter().filter(|item| !item.spare).count();
         let answered = scribe.say(
             "paper.inspection.answered_of",
             &[("n", &count(all - self.sheet.open)), ("all", &count(all)), ("bad", &count(self.sheet.bad))],
@@ -164,7 +218,8 @@ impl Report<'_> {
                     scribe.list([scribe.of("ticket", &one.state), closed])
                 });
                 let found = scribe.list([said.value.clone(), said.note.clone()]);
-                vec![self.asked(item), found, ticket, stands.unwrap_or_default()]
+                let asked = if said.what.is_empty() { self.asked(item) } else { said.what.clone() };
+                vec![asked, found, ticket, stands.unwrap_or_default()]
             })
             .collect();
         if rows.is_empty() {
@@ -181,6 +236,74 @@ impl Report<'_> {
             heads: heads.map(|key| scribe.word(key)).to_vec(),
             rows,
         }
+    }
+
+    /// What somebody said, with how many people these are.
+    fn said(&self, item: &SheetItem, said: &SheetAnswer) -> String {
+        let scribe = &self.scribe;
+        let judged = matches!(item.kind, "check" | "test") || said.answer != "ok";
+        let result = if judged { scribe.of("inspection.answer", &said.answer) } else { String::new() };
+        let value = match item.kind {
+            "people" if said.answer == "ok" => {
+                let names = people(&said.value);
+                let all = scribe.list(names.iter().cloned());
+                let n = names.len().to_string();
+                scribe.say("paper.inspection.people", &[("names", &all), ("n", &n)])
+            }
+            _ => said.value.clone(),
+        };
+        scribe.list([result, value, said.note.clone()])
+    }
+
+    /// What the kind of inspection asks, in its own words.
+    fn form(&self, items: &[&SheetItem]) -> Part {
+        let scribe = &self.scribe;
+        let heads = ["paper.inspection.item", "paper.inspection.said", "paper.by", "paper.when"];
+        let row = |item: &&SheetItem| match &item.answer {
+            None => {
+                vec![self.asked(item), scribe.word("paper.inspection.open"), String::new(), String::new()]
+            }
+            Some(said) => {
+                vec![self.asked(item), self.said(item, said), said.by.clone(), scribe.at(said.at)]
+            }
+        };
+        let rows = items.iter().map(row).collect();
+        let heads = heads.map(|key| scribe.word(key)).to_vec();
+        Part::Table { widths: vec![30.0, 44.0, 12.0, 14.0], heads, rows }
+    }
+
+    /// What was tested: indicator, wanted, measured, and whether that is enough.
+    fn tests(&self, items: &[&SheetItem]) -> Part {
+        let scribe = &self.scribe;
+        let heads = [
+            "paper.inspection.indicator",
+            "paper.inspection.wanted",
+            "paper.inspection.value",
+            "paper.inspection.result",
+            "paper.by",
+            "paper.when",
+        ];
+        let row = |item: &&SheetItem| match &item.answer {
+            None => vec![
+                self.asked(item),
+                String::new(),
+                String::new(),
+                scribe.word("paper.inspection.open"),
+                String::new(),
+                String::new(),
+            ],
+            Some(said) => vec![
+                said.what.clone(),
+                said.wanted.clone(),
+                said.value.clone(),
+                scribe.list([scribe.of("paper.inspection.test", &said.answer), said.note.clone()]),
+                said.by.clone(),
+                scribe.at(said.at),
+            ],
+        };
+        let rows = items.iter().map(row).collect();
+        let heads = heads.map(|key| scribe.word(key)).to_vec();
+        Part::Table { widths: vec![26.0, 16.0, 16.0, 18.0, 11.0, 13.0], heads, rows }
     }
 
     /// Items with result, reading, what was measured, who and when.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::keep::{self, Change, Planned, Standing, Version};
 use super::life::State;
 use super::store::plan::Cover;
-use super::store::{self, Stand, plan};
+use super::store::{self, Stand, hand, plan};
 use super::{Anchors, Plan};
 use crate::app::App;
 use crate::clock::from_ms;
@@ -45,12 +45,42 @@ pub async fn look(app: &App, shelf: &mut Shelf, now: Timestamp) -> Result<()> {
         }
         tx.commit().await?;
     }
+    over(app, now).await?;
     let mut conn = app.db.read().await?;
     let due = plan::list_due(&mut conn, now, PLANS_MAX).await?;
     drop(conn);
     for (contract, site) in due {
         let mut tx = app.db.write().await?;
         Box::pin(replan(&mut tx, shelf, &contract, &site, now)).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// What was planned by hand and did not take place within its days is missed.
+async fn over(app: &App, now: Timestamp) -> Result<()> {
+    // The furthest date on earth: fourteen hours ahead of UTC.
+    let furthest = date_in("UTC", now + jiff::SignedDuration::from_hours(14));
+    let rows = hand::list_over(&mut *app.db.read().await?, furthest).await?;
+    for (id, contract, site, zone, until) in rows {
+        let today = date_in(&zone, now);
+        if until > today.to_string() {
+            continue;
+        }
+        let mut tx = app.db.write().await?;
+        plan::hold(&mut tx, &contract, &site).await?;
+        // It may have been moved or done between the look and the lock.
+        let Some(row) = store::find(&mut tx, &crate::user::Scope::All, &id).await? else { continue };
+        let (Some(state), Some(window), Ok(day)) = (State::parse(&row.state), row.window(), row.day.parse())
+        else {
+            continue;
+        };
+        if super::hand::is_missed(state, window, today) {
+            let stand = Stand { state: State::Missed, day, merged_id: None, done_on: None };
+            store::set(&mut tx, &id, &stand, now).await?;
+            store::append(&mut tx, &id, "missed", (None, ""), &json!({ "day": row.day }), now).await?;
+        }
+        Box::pin(replan(&mut tx, &mut Shelf::default(), &contract, &site, now)).await?;
         tx.commit().await?;
     }
     Ok(())

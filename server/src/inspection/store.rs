@@ -12,8 +12,10 @@ use crate::db::{Conn, narrow};
 use crate::user::Scope;
 
 pub mod coverage;
+pub mod hand;
 pub mod plan;
 pub mod sheet;
+pub mod year;
 
 /// An inspection with what a person needs beside it. Days are text, times Unix ms.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -47,12 +49,23 @@ pub struct Row {
     pub visit_state: Option<String>,
     pub done_on: Option<String>,
     pub changed_at: i64,
+    pub made_by: Option<String>,
+    pub asked_by: String,
+    pub asked_how: String,
+    pub why: String,
+}
+
+impl Row {
+    /// The days within which it is owed, or wanted.
+    pub fn window(&self) -> Option<Window> {
+        Some(Window { from: self.window_from.parse().ok()?, until: self.window_until.parse().ok()? })
+    }
 }
 
 const SELECT: &str = "SELECT o.id, o.contract_id, c.name AS contract, o.site_id, s.name AS site_name, s.name_zh AS site_name_zh, \
      s.zone, o.rule, o.series, o.n, o.version, o.way, o.kinds, o.checklist, o.window_from, o.window_until, o.planned, o.day, \
      o.tell_by, o.provisional, o.state, o.merged_id, o.ticket_id, t.number AS ticket_number, o.visit_id, v.state AS visit_state, \
-     o.done_on, o.changed_at FROM occurrence o JOIN contract c ON c.id = o.contract_id JOIN site s ON s.id = o.site_id \
+     o.done_on, o.changed_at, o.made_by, o.asked_by, o.asked_how, o.why FROM occurrence o JOIN contract c ON c.id = o.contract_id JOIN site s ON s.id = o.site_id \
      LEFT JOIN ticket t ON t.id = o.ticket_id LEFT JOIN visit v ON v.id = o.visit_id \
      WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1)";
 
@@ -118,7 +131,7 @@ fn day(text: &str) -> Date {
     text.parse().unwrap_or(Date::ZERO)
 }
 
-/// What stands under a contract at a site. Whether a row says what its plan says is found in `planned`.
+/// What stands under a contract at a site by its rules, without what was planned by hand. Whether a row says what its plan says is found in `planned`.
 pub async fn list_standing(
     conn: &mut Conn,
     contract: &str,
@@ -142,7 +155,8 @@ pub async fn list_standing(
     let rows: Vec<Raw> = sqlx::query_as(
         "SELECT id, rule, series, n, state, window_from, window_until, planned, day, merged_id, done_on, \
          CAST(version AS TEXT) || ' ' || way || ' ' || kinds || ' ' || checklist || ' ' || COALESCE(tell_by, '') || ' ' || \
-         CAST(provisional AS TEXT) FROM occurrence WHERE contract_id = $1 AND site_id = $2 ORDER BY rule, n, series",
+         CAST(provisional AS TEXT) FROM occurrence WHERE contract_id = $1 AND site_id = $2 AND made_by IS NULL \
+         ORDER BY rule, n, series",
     )
     .bind(contract)
     .bind(site)

@@ -8,6 +8,8 @@ export type Inspection = {
   way: string; kinds: string[]; checklist: string[]; window_from: string; window_to: string; planned: string; day: string; outside: boolean; provisional: boolean;
   tell_by: string | null; state: InspectionState; merged_id: string | null; ticket_id: string | null; ticket_number: number | null; visit_id: string | null;
   visit_state: string | null; done_on: string | null; late: boolean; changed_at: number;
+  /** How it came to be, where somebody planned it by hand and no rule owes it. */
+  by_hand: { made_by: string; asked_by: string; asked_how: string; why: string } | null;
 };
 export type InspectionEvent = { seq: number; kind: string; at: number; actor: string; body: Record<string, unknown> };
 export type InspectionStory = Inspection & { carries: { id: string; rule: string; n: number }[]; devices: number; events: InspectionEvent[] };
@@ -20,11 +22,16 @@ export type InspectionPlan = {
 export type SheetItem = {
   /** The photos of its visit that show it. */
   photos: string[];
+  /** How it is answered; what is not judged is written down. */
+  kind: 'check' | 'text' | 'number' | 'people' | 'test';
+  /** One more test beside those that were made: it may stay without an answer. */
+  spare: boolean;
   key: string; device_id: string; device: string; en: string; zh: string; reading: boolean; proposed: { answer: 'ok' | 'bad'; at: number; evidence: Record<string, unknown> } | null;
-  answer: { answer: string; value: string; note: string; by: string; at: number; proposed: unknown; ticket_number: number | null } | null;
+  answer: { answer: string; value: string; what: string; wanted: string; note: string; by: string; at: number; proposed: unknown; ticket_number: number | null } | null;
 };
 export type Sheet = { number: string | null; visit_id: string | null; items: SheetItem[]; open: number; bad: number };
-export type SheetSaid = { key: string; device_id: string; answer: string; value?: string; note?: string; ticket?: boolean };
+export type SheetSaid = { key: string; device_id: string; answer: string; value?: string; what?: string; wanted?: string; note?: string; ticket?: boolean };
+export type NewInspection = { site_id: string; kind: string; way: string; day: string; until?: string; by: string; evidence: string; why: string; checklist: string[]; agreed: boolean };
 export type Consent = { by?: string; evidence?: string; reason?: string; day?: string };
 
 const id = encodeURIComponent;
@@ -35,12 +42,24 @@ export const inspections = {
   coverage: (month: string) => get<List<Coverage>>(`/inspections/coverage${query({ month })}`),
   anchor: (body: { contract_id: string; site_id: string; event: string; day: string }) => put<List<InspectionPlan>>('/inspections/anchors', body),
   act: (key: string, step: 'agree' | 'move' | 'waive', body: Consent) => post<InspectionStory>(`/inspections/${id(key)}/${step}`, body),
+  planOne: (body: NewInspection) => post<InspectionStory>('/inspections', body),
+  withdraw: (key: string, reason: string) => post<InspectionStory>(`/inspections/${id(key)}/withdraw`, { reason }),
   done: (key: string, on: string, note: string) => post<InspectionStory>(`/inspections/${id(key)}/done`, { on, note }),
   report: (key: string, lang: string) => `/api/v1/inspections/${id(key)}/report.pdf${query({ lang })}`,
   sheet: (key: string) => get<Sheet>(`/inspections/${id(key)}/sheet`),
   answer: (key: string, answers: SheetSaid[]) => put<Sheet>(`/inspections/${id(key)}/sheet`, { answers }),
   allDevices: (key: string) => post<InspectionStory>(`/inspections/${id(key)}/devices`, {}),
 };
+
+/** The kinds that are planned by hand, each with how it is done where nobody says otherwise. */
+export const BY_HAND: Record<string, 'visit' | 'phone' | 'remote'> = {
+  training: 'visit', sample_test: 'visit', upgrade: 'remote', event_watch: 'visit', revisit: 'visit', phone: 'phone', check: 'visit', remote: 'remote', upkeep: 'visit', annual: 'visit',
+};
+export const PROOFS = ['call', 'mail', 'paper', 'chat'] as const;
+/** What one is called: its rule and which of that; of one that was planned by hand, its kind in the reader's words. */
+export const nameOf = (one: { rule: string; n: number; by_hand?: unknown }, kind: (word: string) => string) => `${one.by_hand ? kind(one.rule) : one.rule} ${one.n}`;
+/** The names in a line, each once. */
+export const people = (text: string) => [...new Set(text.split(/[,，、;；]/).map((name) => name.trim()).filter(Boolean))];
 
 /** The mark that stands for a state; the word stands beside it. */
 export const MARKS: Record<InspectionState, string> = {
@@ -53,12 +72,12 @@ export const shift = (day: string, days: number) => new Date(Date.parse(`${day}T
 /** The six weeks of a month, from the Monday on. */
 export const sixWeeks = (monday: string) => Array.from({ length: 42 }, (_, i) => shift(monday, i));
 /** Those with a visit of their own by day, each with the names of those that it carries. */
-export function byDay(all: Inspection[]): Map<string, { one: Inspection; more: string[] }[]> {
+export function byDay(all: Inspection[], called: (one: Inspection) => string): Map<string, { one: Inspection; more: string[] }[]> {
   const days = new Map<string, { one: Inspection; more: string[] }[]>();
   const shown = new Set(all.map((one) => one.id));
   for (const one of all) {
     if (one.merged_id !== null && shown.has(one.merged_id)) continue;
-    const more = all.filter((other) => other.merged_id === one.id).map((other) => `${other.rule} ${other.n}`);
+    const more = all.filter((other) => other.merged_id === one.id).map(called);
     days.set(one.day, [...(days.get(one.day) ?? []), { one, more }]);
   }
   return days;

@@ -2,6 +2,7 @@
 // a field that the page reads and the server does not send fails the type check. Nothing of this reaches the browser.
 import type { components } from '#openapi';
 import type * as C from './clocks';
+import type * as I from './inspections';
 import type * as S from './stock';
 import type * as T from './types';
 import type * as V from './visits';
@@ -21,6 +22,7 @@ type Lacking =
   | Lacks<T.Offer, 'Offer'> | Lacks<T.Remedy, 'Remedy'> | Lacks<T.DeviceRemedies, 'DeviceRemedies'> | Lacks<T.RemedyRule, 'RemedyRule'> | Lacks<T.Consent, 'Consent'> | Lacks<T.SiteRemedies, 'SiteRemedies'> | Lacks<T.DevicePort, 'DevicePort'> | Lacks<T.ParentProposal, 'ParentProposal'> | Lacks<T.DeviceTopology, 'DeviceTopology'>
   | Lacks<C.TicketClocks, 'TicketClocks'> | Lacks<C.TicketClock, 'TicketClock'> | Lacks<C.LedgerEntry, 'LedgerEntry'> | Lacks<C.Segment, 'ClockSegment'> | Lacks<C.Notice, 'ClockNotice'> | Lacks<C.Choices, 'FactChoices'> | Lacks<C.BoardClock, 'BoardClock'> | Lacks<C.ClockBoard, 'ClockBoard'>
   | Lacks<V.Visit, 'Visit'> | Lacks<V.VisitEvent, 'VisitEvent'> | Lacks<V.VisitStory, 'VisitStory'> | Lacks<V.VisitField, 'VisitField'> | Lacks<V.StepBody, 'NewVisitStep'> | Lacks<V.Dispatch, 'Dispatch'> | Lacks<V.SiteTag, 'SiteTag'> | Lacks<V.DayBriefing, 'DayBriefing'> | Lacks<V.Briefing, 'VisitBriefing'> | Lacks<V.Candidate, 'DispatchCandidate'> | Lacks<Omit<V.Piece, 'doubt' | 'distance_m' | 'gateway_id'>, 'VisitEvidence'>
+  | Lacks<I.Inspection, 'Inspection'> | Lacks<I.InspectionStory, 'InspectionStory'> | Lacks<I.NewInspection, 'NewInspection'> | Lacks<NonNullable<I.Inspection['by_hand']>, 'ByHand'> | Lacks<I.SheetItem, 'SheetItem'> | Lacks<I.SheetSaid, 'NewSheetAnswer'> | Lacks<I.Sheet, 'InspectionChecklist'>
   | Lacks<S.Kind, 'PartKind'> | Lacks<S.Place, 'PartPlace'> | Lacks<S.Stock, 'PartStock'> | Lacks<S.Move, 'PartMove'> | Lacks<S.NewMove, 'NewPartMove'> | Lacks<S.Use, 'NewUse'> | Lacks<S.Loaner, 'Loaner'> | Lacks<S.Repair, 'Repair'> | Lacks<S.Reorder, 'Reorder'>
   | Lacks<T.Found, 'Found'> | Lacks<T.FoundDevice, 'FoundDevice'> | Lacks<T.FoundSite, 'FoundSite'> | Lacks<T.FoundTicket, 'FoundTicket'>;
 

@@ -3,7 +3,9 @@
 //! once, and none is lost.
 
 mod act;
+mod hand;
 mod sheet;
+mod year;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

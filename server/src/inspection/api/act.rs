@@ -24,6 +24,7 @@ use crate::id::uuid_v7;
 use crate::inspection::life::{State as Stands, Step, apply};
 use crate::inspection::step::{date_in, replan};
 use crate::inspection::store::{self, Row, Stand, coverage, plan};
+use crate::inspection::{hand, kind_zh};
 use crate::router::input::line;
 use crate::ticket::{self, Actor};
 use crate::user::{Role, Viewer};
@@ -61,7 +62,7 @@ pub(super) async fn open(app: &App, viewer: &Viewer, id: &str) -> Result<Desk, A
 }
 
 impl Desk {
-    fn step(&self, step: Step) -> Result<Stands, ApiError> {
+    pub(super) fn step(&self, step: Step) -> Result<Stands, ApiError> {
         let stands = Stands::parse(&self.row.state).unwrap_or(Stands::Dropped);
         apply(stands, step).map_err(|why| {
             let hint = match (why.0, step) {
@@ -76,13 +77,13 @@ impl Desk {
         })
     }
 
-    async fn set(&mut self, stands: Stands, on: Date, done_on: Option<Date>) -> sqlx::Result<()> {
+    pub(super) async fn set(&mut self, stands: Stands, on: Date, done_on: Option<Date>) -> sqlx::Result<()> {
         let stand = Stand { state: stands, day: on, merged_id: None, done_on };
         store::set(&mut self.tx, &self.row.id, &stand, self.now).await
     }
 
     /// Writes the record, brings the plan in step, and answers.
-    async fn finish(
+    pub(super) async fn finish(
         mut self,
         app: &App,
         viewer: &Viewer,
@@ -168,6 +169,13 @@ pub(super) async fn move_to(
         let hint = format!("choose a day from {} on", desk.today);
         return Err(ApiError::bad_request("day", "it has passed, or lies too far ahead", hint));
     }
+    // No rule says when one that was planned by hand is owed: its days move with it.
+    if let Some(window) = desk.row.window().filter(|_| desk.row.made_by.is_some()) {
+        let window = hand::moved(window, on);
+        store::hand::set_window(&mut desk.tx, &id, window).await?;
+        desk.row.window_from = window.from.to_string();
+        desk.row.window_until = window.until.to_string();
+    }
     let late = desk.row.tell_by.as_deref().is_some_and(|by| desk.today.to_string().as_str() > by);
     let outside = on.to_string() >= desk.row.window_until || on.to_string() < desk.row.window_from;
     desk.set(stands, on, None).await?;
@@ -251,7 +259,7 @@ pub(super) async fn devices(
 }
 
 /// Plans the visit of an inspection for a day, on a ticket of its own; or moves the one that is planned.
-async fn visit_on(desk: &mut Desk, viewer: &Viewer, on: Date) -> Result<(), ApiError> {
+pub(super) async fn visit_on(desk: &mut Desk, viewer: &Viewer, on: Date) -> Result<(), ApiError> {
     let row = &desk.row;
     if row.way != "visit" {
         return Ok(());
@@ -295,7 +303,9 @@ async fn open_ticket(
     now: Timestamp,
 ) -> Result<(String, String), ApiError> {
     let carried = store::list_carried(conn, &row.id).await?;
-    let mut names = vec![format!("{} {}", row.rule, row.n)];
+    let by_hand = row.made_by.is_some();
+    let own = if by_hand { format!("{} {}", kind_zh(&row.rule), row.rule) } else { row.rule.clone() };
+    let mut names = vec![format!("{own} {}", row.n)];
     names.extend(carried.iter().map(|(_, rule, n)| format!("{rule} {n}")));
     let title: String = format!("巡检 Inspection · {}", names.join(" + ")).chars().take(200).collect();
     let opening = ticket::store::New {

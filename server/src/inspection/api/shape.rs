@@ -25,7 +25,7 @@ pub struct Inspection {
     pub site_name_zh: String,
     /// Its time zone.
     pub zone: String,
-    /// The contract's rule.
+    /// The contract's rule; of one that was planned by hand, its kind.
     pub rule: String,
     /// Which one of the rule, from 1.
     pub n: i64,
@@ -69,6 +69,21 @@ pub struct Inspection {
     pub late: bool,
     /// When something of it changed last. Unix ms.
     pub changed_at: i64,
+    /// How it came to be, where somebody planned it by hand and no rule owes it.
+    pub by_hand: Option<ByHand>,
+}
+
+/// How an inspection came to be that no rule owes.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ByHand {
+    /// Who planned it.
+    pub made_by: String,
+    /// Who of the customer asked for it.
+    pub asked_by: String,
+    /// How that is proved.
+    pub asked_how: String,
+    /// Why.
+    pub why: String,
 }
 
 impl From<Row> for Inspection {
@@ -107,6 +122,12 @@ impl From<Row> for Inspection {
             visit_state: row.visit_state,
             done_on: row.done_on,
             changed_at: row.changed_at,
+            by_hand: row.made_by.map(|made_by| ByHand {
+                made_by,
+                asked_by: row.asked_by,
+                asked_how: row.asked_how,
+                why: row.why,
+            }),
         }
     }
 }
@@ -128,7 +149,8 @@ pub struct InspectionEvent {
     /// From 1.
     pub seq: i64,
     /// `planned`, `replanned`, `proposed`, `agreed`, `moved`, `merged`, `apart`, `visit`, `visit_cancelled`, `done`,
-    /// `devices`, `sheet`, `missed`, `waived`, `dropped` or `restored`.
+    /// `devices`, `sheet`, `missed`, `waived`, `dropped` or `restored`; of one that was planned by hand also `asked` and
+    /// `withdrawn`.
     pub kind: String,
     /// When. Unix ms.
     pub at: i64,
@@ -176,6 +198,44 @@ pub struct InspectionConsent {
     pub reason: Option<String>,
     /// The other day, to move it to.
     pub day: Option<String>,
+}
+
+/// An inspection that no rule owes.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewInspection {
+    /// At which site.
+    pub site_id: String,
+    /// Under which contract; without one, the one that is in service there.
+    pub contract_id: Option<String>,
+    /// `training`, `sample_test`, `upgrade`, `event_watch`, `revisit`, `phone`, `check`, `remote`, `upkeep` or `annual`.
+    pub kind: String,
+    /// `visit`, `phone` or `remote`; without one, what is usual for its kind.
+    pub way: Option<String>,
+    /// Its first day.
+    pub day: String,
+    /// Its last day; without one, its first.
+    pub until: Option<String>,
+    /// Who of the customer asked for it.
+    pub by: String,
+    /// How that is proved: `call`, `mail`, `paper`; in a word.
+    pub evidence: String,
+    /// Why, in a line.
+    pub why: String,
+    /// What is looked at besides what its kind asks, each in a line.
+    #[serde(default)]
+    pub checklist: Vec<String>,
+    /// Whether the customer asked for this day, so that it is agreed to.
+    #[serde(default)]
+    pub agreed: bool,
+}
+
+/// Why an inspection is taken back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InspectionWithdrawal {
+    /// Why, in a line.
+    pub reason: String,
 }
 
 /// That an inspection took place.

@@ -1,7 +1,7 @@
 //! The sheet of an inspection: what is asked, what measurement already says, and what somebody found. What was wrong
 //! becomes a ticket, if the finder says so.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -18,10 +18,10 @@ use crate::clock::from_ms;
 use crate::db::Conn;
 use crate::device::store as devices;
 use crate::error::ApiError;
+use crate::inspection::answer::{self, Answer, Said};
 use crate::inspection::checklist::{self, Item, Subject, Wanted};
 use crate::inspection::step::date_in;
 use crate::inspection::store::{self, Row, coverage, sheet};
-use crate::router::input::line;
 use crate::ticket::{self, Actor};
 use crate::user::Viewer;
 use crate::visit;
@@ -52,10 +52,14 @@ pub struct SheetProposal {
 /// What somebody found.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SheetAnswer {
-    /// `ok`, `bad` or `none` (not to be looked at here).
+    /// `ok`, `bad` or `none` (not to be looked at here); where nothing is judged, `ok` says that it is answered.
     pub answer: String,
-    /// What was read.
+    /// What was read, the words, the number, or the names with `、` between them.
     pub value: String,
+    /// Of a test, what was tested.
+    pub what: String,
+    /// Of a test, what was wanted.
+    pub wanted: String,
     /// What is worth saying.
     pub note: String,
     /// Who.
@@ -81,8 +85,12 @@ pub struct SheetItem {
     pub en: String,
     /// The same in Chinese.
     pub zh: String,
+    /// How it is answered: `check` (fine or wrong), `text`, `number`, `people` (names) or `test` (what, wanted, measured).
+    pub kind: &'static str,
     /// Whether a reading is to be written down.
     pub reading: bool,
+    /// Whether it may stay without an answer: one more test beside those that were made.
+    pub spare: bool,
     /// What measurement says now.
     pub proposed: Option<SheetProposal>,
     /// What somebody found.
@@ -115,11 +123,17 @@ pub struct NewSheetAnswer {
     /// Its device; empty for the site.
     #[serde(default)]
     pub device_id: String,
-    /// `ok`, `bad` or `none`.
+    /// `ok`, `bad` or `none`; what nothing is judged by is `ok` or `none`.
     pub answer: String,
-    /// What was read.
+    /// What was read, the words, the number, or the names with commas between them.
     #[serde(default)]
     pub value: String,
+    /// Of a test, what was tested.
+    #[serde(default)]
+    pub what: String,
+    /// Of a test, what was wanted.
+    #[serde(default)]
+    pub wanted: String,
     /// What is worth saying; needed for what is wrong.
     #[serde(default)]
     pub note: String,
@@ -190,7 +204,9 @@ fn former(answers: HashMap<(String, String), (Value, SheetAnswer)>) -> Vec<Sheet
                 device,
                 en,
                 zh,
+                kind: Answer::parse(&text("as")).as_str(),
                 reading: false,
+                spare: false,
                 proposed: None,
                 answer: Some(answer),
                 photos: Vec::new(),
@@ -228,6 +244,8 @@ pub(super) async fn whole(
         let answer = SheetAnswer {
             answer: text("answer"),
             value: text("value"),
+            what: text("what"),
+            wanted: text("wanted"),
             note: text("note"),
             by: event.actor,
             at: event.at,
@@ -236,8 +254,9 @@ pub(super) async fn whole(
         };
         answers.insert((text("key"), text("device_id")), (body, answer));
     }
-    let mut items: Vec<SheetItem> = asked(conn, viewer, row)
-        .await?
+    let asked = asked(conn, viewer, row).await?;
+    let asked = checklist::repeat(asked, |key| answers.contains_key(&(key.to_owned(), String::new())));
+    let mut items: Vec<SheetItem> = asked
         .into_iter()
         .map(|item| SheetItem {
             answer: answers.remove(&(item.key.clone(), item.device_id.clone())).map(|(_, answer)| answer),
@@ -247,7 +266,9 @@ pub(super) async fn whole(
             device: item.device,
             en: item.en,
             zh: item.zh,
+            kind: item.answer.as_str(),
             reading: item.reading,
+            spare: item.spare,
             proposed: item.proposed.map(|said| SheetProposal {
                 answer: if said.ok { "ok" } else { "bad" },
                 at: said.at,
@@ -262,7 +283,7 @@ pub(super) async fn whole(
     Ok(InspectionChecklist {
         number: sheet::find_number(conn, &row.id).await?,
         visit_id: row.visit_id.clone(),
-        open: items.iter().filter(|item| item.answer.is_none()).count(),
+        open: items.iter().filter(|item| item.answer.is_none() && !item.spare).count(),
         bad: items
             .iter()
             .filter(|item| item.answer.as_ref().is_some_and(|said| said.answer == "bad"))
@@ -310,6 +331,13 @@ pub(super) async fn answer(
         );
     }
     let asked = Box::pin(asked(&mut desk.tx, &viewer, &desk.row)).await?;
+    let mut known: HashSet<String> = HashSet::new();
+    for event in sheet::list_answers(&mut desk.tx, &id).await? {
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        known.extend(body["key"].as_str().map(str::to_owned));
+    }
+    known.extend(new.answers.iter().map(|said| said.key.clone()));
+    let asked = checklist::repeat(asked, |key| known.contains(key));
     let by = (Some(viewer.account.as_str()), viewer.name.as_str());
     if sheet::find_number(&mut desk.tx, &id).await?.is_none() {
         let zone = TimeZone::get(&desk.row.zone).unwrap_or(TimeZone::UTC);
@@ -351,24 +379,34 @@ async fn found(
     said: &NewSheetAnswer,
     tickets: &mut Vec<String>,
 ) -> Result<Value, ApiError> {
-    if !matches!(said.answer.as_str(), "ok" | "bad" | "none") {
-        return Err(ApiError::bad_request(
-            "answer",
-            format!("`{}` is unknown", said.answer),
-            "use ok, bad or none",
-        ));
-    }
-    let value = line("value", &said.value, 0..=200)?;
-    let least = usize::from(said.answer == "bad");
-    let note = line("note", &said.note, least..=400).map_err(|why| why.hint("say what is wrong"))?;
+    let kept = answer::read(
+        item.answer,
+        &Said {
+            answer: said.answer.clone(),
+            value: said.value.clone(),
+            what: said.what.clone(),
+            wanted: said.wanted.clone(),
+            note: said.note.clone(),
+        },
+    )
+    .map_err(|why| ApiError::bad_request(why.field, why.problem, why.hint))?;
+    let Said { value, note, .. } = &kept;
     let proposed = item.proposed.as_ref().map(
         |one| json!({ "answer": if one.ok { "ok" } else { "bad" }, "at": one.at, "evidence": one.evidence }),
     );
     let mut body = json!({ "key": item.key, "device_id": item.device_id, "answer": said.answer, "value": value, "note": note,
         "proposed": proposed, "en": item.en, "zh": item.zh, "device": item.device });
+    if item.answer != Answer::Check {
+        body["as"] = item.answer.as_str().into();
+    }
+    if item.answer == Answer::Test {
+        (body["what"], body["wanted"]) = (kept.what.as_str().into(), kept.wanted.as_str().into());
+    }
     if said.answer == "bad" && said.ticket {
         let place = if item.device.is_empty() { String::new() } else { format!("{} · ", item.device) };
-        let title: String = format!("{place}{} {}: {note}", item.zh, item.en).chars().take(200).collect();
+        let test = if kept.what.is_empty() { String::new() } else { format!(" {}", kept.what) };
+        let title: String =
+            format!("{place}{} {}{test}: {note}", item.zh, item.en).chars().take(200).collect();
         let severity = SEVERITY;
         let opening = ticket::store::New {
             site_id: &desk.row.site_id,

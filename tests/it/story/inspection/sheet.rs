@@ -15,12 +15,12 @@ stories![
     a_report_says_what_was_looked_at_and_outlives_the_devices,
 ];
 
-fn item<'s>(sheet: &'s Value, key: &str, device: &str) -> &'s Value {
+pub(super) fn item<'s>(sheet: &'s Value, key: &str, device: &str) -> &'s Value {
     let all = sheet["items"].as_array().unwrap();
     all.iter().find(|item| item["key"] == key && item["device_id"] == device).unwrap()
 }
 
-async fn send(by: &Client, path: &str, answers: Value) -> (u16, Value) {
+pub(super) async fn send(by: &Client, path: &str, answers: Value) -> (u16, Value) {
     let answer = by.put(path, &json!({ "answers": answers })).await;
     (answer.status.as_u16(), answer.json())
 }
@@ -109,12 +109,20 @@ fn jpeg(shade: u8) -> Vec<u8> {
 }
 
 /// The report as PDF, and its words without the blanks that a broken line has.
-async fn report(by: &Client, one: &Value, lang: &str) -> (Vec<u8>, String) {
+pub(super) async fn report(by: &Client, one: &Value, lang: &str) -> (Vec<u8>, String) {
     let (kind, pdf) =
         by.file(&format!("/api/v1/inspections/{}/report.pdf?lang={lang}", text(one, "/id"))).await;
     assert_eq!(kind, "application/pdf");
     let words = paper::sheets(&pdf).concat().split_whitespace().collect();
     (pdf, words)
+}
+
+/// Leaves a paper in both languages to be looked at, where that is asked for.
+pub(super) fn keep(name: &str, zh: &[u8], en: &[u8]) {
+    if let Ok(folder) = std::env::var("SITEWARDEN_PAPERS") {
+        std::fs::write(format!("{folder}/{name}-zh.pdf"), zh).unwrap();
+        std::fs::write(format!("{folder}/{name}-en.pdf"), en).unwrap();
+    }
 }
 
 async fn a_report_says_what_was_looked_at_and_outlives_the_devices(engine: Engine) {
@@ -227,9 +235,6 @@ async fn a_report_says_what_was_looked_at_and_outlives_the_devices(engine: Engin
     };
     assert_eq!(month("2026-11").await, json!([2, 2]));
     assert_eq!((month("2026-10").await, month("2026-12").await), (json!([0, 0]), json!([0, 0])));
-    if let Ok(folder) = std::env::var("SITEWARDEN_PAPERS") {
-        std::fs::write(format!("{folder}/inspection-zh.pdf"), &pdf).unwrap();
-        std::fs::write(format!("{folder}/inspection-en.pdf"), &en_pdf).unwrap();
-    }
+    keep("inspection", &pdf, &en_pdf);
     assert_eq!(wang.get(&format!("{}?lang=fr", path.replace("sheet", "report.pdf"))).await.status, 400);
 }
