@@ -146,10 +146,11 @@ impl Report<'_> {
         let carried = self.story.carries.iter().map(|other| format!("{} {}", other.rule, other.n));
         let done = one.done_on.clone().unwrap_or_default();
         let late = if one.late { scribe.word("paper.inspection.late") } else { String::new() };
-        let rule = match &one.by_hand {
-            Some(_) => scribe.of("inspection.kind", &one.rule),
-            None => one.rule.clone(),
+        let (rule, within) = match &one.by_hand {
+            Some(_) => (scribe.of("inspection.kind", &one.rule), "paper.inspection.days"),
+            None => (one.rule.clone(), "paper.inspection.within"),
         };
+        let days = format!("{} – {}", one.window_from, one.window_to);
         let mut facts = vec![
             scribe.fact("paper.customer", self.customer, false),
             scribe.fact("paper.site", scribe.name(&one.site_name, &one.site_name_zh), false),
@@ -158,7 +159,7 @@ impl Report<'_> {
             scribe.fact("paper.inspection.rule", format!("{rule} {}", one.n), false),
             scribe.fact("paper.inspection.kinds", kinds, false),
             scribe.fact("paper.inspection.carries", scribe.list(carried), true),
-            scribe.fact("paper.inspection.within", format!("{} – {}", one.window_from, one.window_to), false),
+            scribe.fact(within, days, false),
             scribe.fact("paper.inspection.day", &one.day, false),
             scribe.fact("paper.inspection.done", scribe.list([done, late]), false),
         ];
@@ -185,7 +186,9 @@ impl Report<'_> {
             &[("n", &count(all - self.sheet.open)), ("all", &count(all)), ("bad", &count(self.sheet.bad))],
         );
         facts.push(scribe.fact("paper.inspection.answered", answered, true));
-        facts.push(scribe.fact("paper.inspection.looked_at", self.story.devices.to_string(), false));
+        if self.story.devices > 0 || self.sheet.items.iter().any(|item| !item.device_id.is_empty()) {
+            facts.push(scribe.fact("paper.inspection.looked_at", self.story.devices.to_string(), false));
+        }
         facts.retain(|fact| !fact.text.is_empty());
         facts
     }

@@ -99,7 +99,7 @@ impl Teller<'_> {
             "paper.year.online",
             "paper.year.known",
         ];
-        let widths = [16.0, 9.0, 10.0, 10.0, 11.0, 22.0, 22.0];
+        let widths = [14.0, 9.0, 9.0, 9.0, 11.0, 24.0, 24.0];
         let gone = self.year.devices.iter().filter(|one| !one.0.stays(self.year.stretch)).count();
         let unwatched = hours(sum.uptime.maintenance);
         let mut said = vec![self.scribe.say("paper.year.how", &[("maintenance", &unwatched)])];
@@ -174,7 +174,7 @@ impl Teller<'_> {
             "paper.year.hours",
             "paper.year.online",
         ];
-        self.table(&[24.0, 16.0, 11.0, 13.0, 13.0, 23.0], &heads, rows.collect())
+        self.table(&[23.0, 14.0, 11.0, 13.0, 13.0, 26.0], &heads, rows.collect())
     }
 
     fn parts(&self) -> Part {

@@ -47,7 +47,7 @@ fn hours(ms: i64) -> String {
 
 fn rate(part: i64, of: i64) -> String {
     let share = part * 10_000 / of;
-    format!("{}.{:02}%（{}/{}小时）", share / 100, share % 100, hours(part), hours(of))
+    format!("{}.{:02}%（{}/{}h）", share / 100, share % 100, hours(part), hours(of))
 }
 
 async fn work(w: &World, by: &Client, number: i64, account: &str) {
