@@ -149,11 +149,9 @@ pub fn read(how: Answer, said: &Said) -> Result<Said, Misfit> {
         return Err(misfit("answer", format!("`{}` does not fit here", said.answer), hint));
     }
     let least = usize::from(said.answer == "bad");
-    let note = line("note", &said.note, least, WORDS_MAX).map_err(|mut why| {
-        if said.answer == "bad" {
-            why.hint = "say what is wrong".to_owned();
-        }
-        why
+    let note = line("note", &said.note, least, WORDS_MAX).map_err(|why| match least {
+        0 => why,
+        _ => Misfit { hint: "say what is wrong".to_owned(), ..why },
     })?;
     let mut kept = Said { answer: said.answer.clone(), note, ..Said::default() };
     if said.answer == "none" {

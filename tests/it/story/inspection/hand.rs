@@ -25,7 +25,9 @@ fn wish(w: &World, kind: &str, day: &str) -> Value {
 }
 
 fn with(mut body: Value, more: Value) -> Value {
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    if let Value::Object(more) = more {
+        body.as_object_mut().unwrap().extend(more);
+    }
     body
 }
 
