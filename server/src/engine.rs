@@ -132,7 +132,7 @@ impl Engine {
             guarded("inspections", inspection::step::look(app, &mut self.shelf, now)).await;
         }
         guarded("watch remedies", remedy::step::watch(app, now)).await;
-        if guarded("plan pages", plan(app, now)).await {
+        if guarded("plan pages", Box::pin(plan(app, now))).await {
             self.pulse.begin(now);
         }
         guarded("begin remedies", remedy::step::begin_due(app, now)).await;

@@ -50,6 +50,7 @@ pub struct DispatchSkill {
 
 /// Somebody who may go, with what speaks for and against.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, as it stands on the wire")]
 pub struct DispatchCandidate {
     /// Who.
     pub account_id: String,
@@ -195,7 +196,7 @@ impl From<Candidate> for DispatchCandidate {
                 Start::Home => "home",
                 Start::Visit => "visit",
             }),
-            there_at: one.there_at.map(|at| at.as_millisecond()),
+            there_at: one.there_at.map(jiff::Timestamp::as_millisecond),
             late: one.is_late,
             taken_by: one.taken_by,
             visits: person.jobs.len() as i64,

@@ -28,6 +28,8 @@ pub struct Site<'a> {
     pub but: Option<&'a str>,
 }
 
+/// An account's id, name and role, and its home.
+type PersonRow = (String, String, String, Option<f64>, Option<f64>, Option<String>);
 type Spot = (Option<f64>, Option<f64>, Option<String>);
 
 fn place((lat, lon, datum): Spot) -> Option<Place> {
@@ -63,8 +65,7 @@ pub async fn list_people(conn: &mut Conn, site: Site<'_>) -> sqlx::Result<Vec<Pe
             .fetch_all(&mut *conn)
             .await?;
     let vans: BTreeSet<String> = vans.into_iter().collect();
-    type Row = (String, String, String, Option<f64>, Option<f64>, Option<String>);
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows: Vec<PersonRow> = sqlx::query_as(
         "SELECT a.id, a.name, a.role, h.lat, h.lon, h.datum FROM account a LEFT JOIN account_home h ON h.account_id = a.id \
          WHERE a.disabled = 0 AND a.role <> 'customer' ORDER BY a.name, a.id",
     )

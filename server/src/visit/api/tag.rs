@@ -68,9 +68,10 @@ pub(super) async fn sheet(
     for tag in tags.iter().filter(|tag| tag.revoked_at.is_none()) {
         codes.push(code(&format!("{door}{}", tag.code), &scribe, &site, tag)?);
     }
-    let parts = match codes.is_empty() {
-        true => vec![Part::Words(scribe.word("paper.tags.none"))],
-        false => vec![Part::Words(scribe.word("paper.tags.how")), Part::Codes(codes)],
+    let parts = if codes.is_empty() {
+        vec![Part::Words(scribe.word("paper.tags.none"))]
+    } else {
+        vec![Part::Words(scribe.word("paper.tags.how")), Part::Codes(codes)]
     };
     let name = scribe.name(&site.name, &site.name_zh).to_owned();
     let paper = scribe.paper("paper.tags", name, String::new(), app.clock.now(), parts);
