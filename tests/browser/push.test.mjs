@@ -40,6 +40,8 @@ test('the worker shows what is pushed and leads to the ticket', async () => {
   await push(JSON.stringify(first));
   assert.deepEqual(await shown([first.body]), [{ title: first.title, body: first.body, tag: first.tag, link: first.link, requireInteraction: true }]);
   await push(JSON.stringify({ ...first, body: 'may be a repeat' }));
+  // On a busy machine Chromium drops what comes while it still shows what came before.
+  await shown(['may be a repeat']);
   await push(JSON.stringify({ title: '#1032 major', body: '端口无应答', tag: 'ticket-1032', link: `${fake.url}/tickets/1032` }));
   const now = await shown(['may be a repeat', '端口无应答']);
   assert.deepEqual(now.map((one) => [one.tag, one.body]).sort(), [['ticket-1031', 'may be a repeat'], ['ticket-1032', '端口无应答']]);
