@@ -12,10 +12,16 @@
 //! max_days = 7
 //! max_mib = 512
 //!
+//! [credentials.cameras]                    # what checks log in with; a device only names it
+//! user = "viewer"
+//! password = "…"
+//!
 //! [[device]]                               # optional: devices that only this file knows
 //! id = "cam-3"
+//! class = "camera"                         # its checks follow from class and maker, see `usual`
+//! maker = "hikvision"
 //! address = "10.20.7.11"
-//! check = [{ kind = "icmp" }]
+//! credentials = "cameras"
 //! ```
 
 use std::net::SocketAddr;
@@ -37,10 +43,11 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod ups;
+mod usual;
 
 pub use device::{
     CLASSES, Check, Class, Confirm, Device, FLAP_MAX, Secret, Wanted, parse_desired, parse_device,
-    parse_devices, read_device_file,
+    parse_devices, read_credentials, read_device_file, read_device_file_with,
 };
 pub use http::{Http, HttpAuth, Picture};
 pub use kind::Kind;
@@ -53,6 +60,7 @@ pub use rtsp::Rtsp;
 pub use snmp::{Auth, Privacy, Security, Snmp};
 pub use switch::Switch;
 pub use ups::{Nut, Ups};
+pub use usual::Credentials;
 
 use reader::Source;
 use sitewarden_proto::limits::REMEDIES_A_DAY;
@@ -155,7 +163,8 @@ impl Config {
             config.queue = Queue { max_age: secs(u64::from(days) * 86_400), max_bytes: u64::from(mib) << 20 };
             queue.finish("[queue]")?;
         }
-        config.devices = device::device_tables(&mut top)?;
+        let sets = usual::credentials(&mut top)?;
+        config.devices = device::device_tables(&mut top, &sets)?;
         top.finish("the agent's file")?;
         Ok(config)
     }

@@ -3,11 +3,12 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use sitewarden_agent::config::Config;
+use sitewarden_agent::config::{Config, Secret};
 use sitewarden_agent::probe_once::{self, Lang};
-use sitewarden_agent::{enrol, picture_once, run, sweep};
+use sitewarden_agent::{discover, enrol, listing, picture_once, run, sweep};
 use tracing_subscriber::EnvFilter;
 
 /// Watches the devices of a site and reports to a Sitewarden server.
@@ -44,6 +45,9 @@ enum Command {
         /// The device's file (TOML).
         #[arg(long)]
         device: PathBuf,
+        /// The file with the `[credentials.NAME]` that the device names (TOML).
+        #[arg(long, value_name = "FILE")]
+        credentials: Option<PathBuf>,
         /// Print JSON instead of a table.
         #[arg(long)]
         json: bool,
@@ -70,6 +74,25 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look what hangs in a network and what it is, and propose devices. No login is tried. Exit code: 0 somebody answered,
+    /// 1 nobody, 64 the network cannot be used, 70 no pings may be sent, 130 interrupted or out of time.
+    Discover {
+        /// The network, such as 192.168.1.0/24; 4,096 addresses at most.
+        #[arg(long, value_name = "CIDR")]
+        net: String,
+        /// An SNMP community that each device is asked with, once; without it SNMP is not asked.
+        #[arg(long, env = "SITEWARDEN_COMMUNITY", hide_env_values = true)]
+        community: Option<String>,
+        /// Pings in a second.
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        rate: u32,
+        /// Seconds for all of it.
+        #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(5..=3_600))]
+        seconds: u32,
+        /// Print JSON instead of a file of devices.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say what is wrong with pictures of a camera. Exit code: 0 nothing, 1 something, 64 a file cannot be read.
     Picture {
         /// JPEG files of one camera, in the order in which they were taken.
@@ -85,11 +108,17 @@ enum Command {
         #[arg(long, value_enum, default_value = "en")]
         lang: Lang,
     },
-    /// Read the agent's file and say what is wrong with it.
+    /// Read the agent's file, or a device's, and say what is wrong with it, or which checks come of it.
     CheckConfig {
         /// The agent's file (TOML).
         #[arg(long, default_value = "/etc/sitewarden/agent.toml")]
         config: PathBuf,
+        /// A device's file (TOML) in its place.
+        #[arg(long, value_name = "FILE")]
+        device: Option<PathBuf>,
+        /// The file with the `[credentials.NAME]` that the device names (TOML).
+        #[arg(long, value_name = "FILE")]
+        credentials: Option<PathBuf>,
     },
 }
 
@@ -108,9 +137,16 @@ async fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let done = match arguments.command {
-        Command::Probe { device, json, lang } => return probe_once::run(&device, json, lang).await,
+        Command::Probe { device, credentials, json, lang } => {
+            return probe_once::run(&device, credentials.as_deref(), json, lang).await;
+        }
         Command::Sweep { ranges, rate, tries, wait_ms, json } => {
             return sweep::run(&sweep::Wish { ranges, rate, tries, wait_ms, json }).await;
+        }
+        Command::Discover { net, community, rate, seconds, json } => {
+            let (community, ports) = (community.map(Secret::new), discover::Ports::default());
+            let limit = Duration::from_secs(seconds.into());
+            return discover::run(&discover::Wish { net, community, rate, limit, ports }, json).await;
         }
         Command::Picture { files, baseline, json, lang } => {
             return picture_once::run(&files, baseline.as_deref(), json, lang);
@@ -122,9 +158,12 @@ async fn main() -> ExitCode {
         Command::Enrol { server, token, data } => {
             enrol::enrol(&server, &token, &data).await.map(|gateway| println!("enrolled as {gateway}"))
         }
-        Command::CheckConfig { config } => Config::load(&config)
-            .map(|read| println!("{} is fine: {} local devices", config.display(), read.devices.len()))
-            .map_err(Into::into),
+        Command::CheckConfig { config, device, credentials } => match &device {
+            Some(device) => listing::of_device(device, credentials.as_deref()),
+            None => listing::of_config(&config),
+        }
+        .map(|text| print!("{text}"))
+        .map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -148,6 +148,7 @@ fn expects_answer(kind: &Kind) -> bool {
         | Kind::Rtsp(_)
         | Kind::Picture(_)
         | Kind::Isapi(_)
+        | Kind::Dahua(_)
         | Kind::Onvif(_)
         | Kind::Switch(_)
         | Kind::Ups(_)

@@ -8,7 +8,9 @@
 //! Probes only read. They change nothing on a device, keep no session open, and never try a rejected
 //! password a second time, because cameras lock the account after a handful of tries.
 
+pub mod dahua;
 pub mod digest;
+pub mod glance;
 pub mod host;
 pub mod http;
 pub mod icmp;
@@ -18,6 +20,7 @@ pub mod ntp;
 pub mod nut;
 pub mod onvif;
 pub mod picture;
+mod recording;
 pub mod rtsp;
 pub mod snmp;
 pub(crate) mod switch;
@@ -227,6 +230,11 @@ impl Reading {
         }
     }
 
+    /// Who hangs on the ports of a switch, if the run was about that.
+    pub(crate) fn into_view(self) -> Option<SwitchView> {
+        self.view.map(|view| *view)
+    }
+
     /// This run cannot tell whether that fault stands, so it goes on as it was.
     pub(crate) fn blind(mut self, code: &'static str) -> Self {
         self.blind.push(code);
@@ -328,6 +336,10 @@ async fn read(device: &Device, check: &Check, context: &Context) -> Reading {
             let subject = (device.id.as_str(), check.name.as_str(), address);
             isapi::read(subject, asked, limit, context).await
         }
+        Kind::Dahua(asked) => {
+            let subject = (device.id.as_str(), check.name.as_str(), address);
+            dahua::read(subject, asked, limit, context).await
+        }
         Kind::Onvif(asked) => {
             let subject = (device.id.as_str(), check.name.as_str(), address);
             onvif::read(subject, asked, limit, context).await
@@ -347,7 +359,7 @@ fn no_answer(check: &Check, limit: Duration) -> Reading {
     let code = match &check.kind {
         Kind::Icmp { .. } => "icmp_silent",
         Kind::Tcp { .. } => "port_closed",
-        Kind::Http(_) | Kind::Picture(_) | Kind::Isapi(_) | Kind::Onvif(_) => "http_silent",
+        Kind::Http(_) | Kind::Picture(_) | Kind::Isapi(_) | Kind::Dahua(_) | Kind::Onvif(_) => "http_silent",
         Kind::Tls { .. } => "tls_silent",
         Kind::Ntp { .. } => "ntp_silent",
         Kind::Snmp(_) | Kind::Topology(_) | Kind::Switch(_) | Kind::Ups(_) => "snmp_silent",

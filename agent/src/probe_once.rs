@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use sitewarden_proto::fault;
 
 use crate::clock::Clock;
-use crate::config::{Device, read_device_file};
+use crate::config::Device;
+use crate::listing;
 use crate::model::{self, State};
 use crate::probe::{self, Context, Finding, Outcome, OutcomeState};
 
@@ -42,8 +43,8 @@ pub enum Lang {
 /// Probes the device that `file` describes and prints what was found, as a table or as JSON:
 /// `{"device", "name", "address", "state", "faults": [{"code", "severity", "text", "evidence"}],
 /// "outcomes": [{"check", "state", "values", "facts", "elapsed_ms"}]}`.
-pub async fn run(file: &Path, json: bool, lang: Lang) -> ExitCode {
-    let device = match read_device_file(file) {
+pub async fn run(file: &Path, credentials: Option<&Path>, json: bool, lang: Lang) -> ExitCode {
+    let device = match listing::device(file, credentials) {
         Ok(device) => device,
         Err(error) => {
             eprintln!("{error}");

@@ -7,4 +7,5 @@ pub mod id;
 pub mod limits;
 pub mod metrics;
 pub mod topic;
+pub mod usual;
 pub mod wire;

@@ -254,17 +254,28 @@ fn failure_of(code: &str) -> Failure {
     }
 }
 
-/// The most rows that one statement writes.
+/// The most rows that one statement writes, and the most where each of them has many columns: SQLite finds the place of
+/// each value by going through the names of all of them.
 const ROWS_AT_ONCE: usize = 128;
+const WIDE_ROWS_AT_ONCE: usize = 24;
 
 /// Rows in pieces whose lengths are powers of two or thrice such, the long ones first: so a statement over many
 /// rows has few texts, and each is prepared once.
-pub fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+pub fn pieces<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    pieces_of(rows, ROWS_AT_ONCE)
+}
+
+/// The same for rows of eight columns and more.
+pub fn wide_pieces<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    pieces_of(rows, WIDE_ROWS_AT_ONCE)
+}
+
+fn pieces_of<T>(mut rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
     let is_round = |length: usize| {
         length.is_power_of_two() || (length.is_multiple_of(3) && (length / 3).is_power_of_two())
     };
     std::iter::from_fn(move || {
-        let length = (0..=rows.len().min(ROWS_AT_ONCE)).rev().find(|length| is_round(*length))?;
+        let length = (0..=rows.len().min(most)).rev().find(|length| is_round(*length))?;
         let (piece, rest) = rows.split_at(length);
         rows = rest;
         Some(piece)
@@ -322,6 +333,8 @@ mod tests {
         assert_eq!(lengths, [128, 128, 32, 12]);
         assert_eq!(pieces(&rows).flatten().copied().collect::<Vec<_>>(), rows);
         assert_eq!(pieces::<u8>(&[]).count(), 0);
+        let lengths: Vec<usize> = wide_pieces(&rows[..50]).map(<[usize]>::len).collect();
+        assert_eq!(lengths, [24, 24, 2]);
     }
 
     #[test]

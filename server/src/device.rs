@@ -18,8 +18,8 @@ pub const CLASSES: &[&str] =
 
 /// The kinds of check that a gateway can run in this release.
 pub const CHECK_KINDS: &[&str] = &[
-    "icmp", "tcp", "http", "tls", "ntp", "snmp", "topology", "rtsp", "picture", "isapi", "onvif", "switch",
-    "ups", "nut", "host",
+    "icmp", "tcp", "http", "tls", "ntp", "snmp", "topology", "rtsp", "picture", "isapi", "dahua", "onvif",
+    "switch", "ups", "nut", "host",
 ];
 
 /// The most `[[check]]` tables one device may have.

@@ -124,7 +124,7 @@ impl Engine {
         guarded("clocks", gateway::step::clocks(app, now)).await;
         guarded("disks", gateway::step::disks(app, now)).await;
         guarded("renewals", contract::step::remind(app, now)).await;
-        guarded("loaners", part::step::remind(app, now)).await;
+        guarded("parts", part::step::remind(app, now)).await;
         guarded("complaints", complaint::step::remind(app, now)).await;
         guarded("count clocks", count(app, &mut self.library, now)).await;
         if self.inspections_due.is_none_or(|due| now >= due) {
@@ -344,8 +344,9 @@ async fn new_shift(app: &App, now: Timestamp) -> Result<()> {
 
 /// Looks whether the pager can do its work.
 async fn audit(app: &App, watch: &mut Watch, now: Timestamp) -> Result<()> {
+    let looked = watch.look(&mut *app.db.read().await?, now).await?;
     let mut tx = app.db.write_in_turn().await?;
-    watch.step(&mut tx, now).await?;
+    watch.record(&mut tx, &looked, now).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -14,6 +14,7 @@
 //! the busier the server, the less a packet costs.
 
 mod batch;
+mod block;
 pub mod clocks;
 pub mod devices;
 pub mod effect;

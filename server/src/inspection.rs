@@ -17,11 +17,13 @@ mod day;
 pub mod hand;
 pub mod keep;
 pub mod kind;
+pub mod late;
 pub mod life;
 pub mod report;
 mod series;
 pub mod step;
 pub mod store;
+pub mod suit;
 pub mod year;
 
 use std::collections::{BTreeMap, HashMap};
@@ -33,7 +35,7 @@ use jiff::tz::TimeZone;
 use crate::calendar::Fault;
 use crate::contract::measure::Length;
 use crate::contract::{Contract, InspectRule, Phase, Way, When};
-use day::Days;
+pub use day::Days;
 pub use kind::kind_zh;
 use series::{Series, Slot};
 
@@ -142,6 +144,22 @@ pub struct Plan<'c> {
     series: Vec<Series<'c>>,
     waiting: Vec<Waiting>,
     days: Vec<Days>,
+}
+
+/// The days on which somebody may come for a rule of a contract: its calendar, or the usual one; not while the site is closed.
+pub fn open_days(
+    contract: Option<&Contract>,
+    rule: &str,
+    zone: &TimeZone,
+    closed: &[Window],
+) -> Result<Days, Fault> {
+    let rule = contract.and_then(|contract| contract.inspections.iter().find(|one| one.name == rule));
+    let name = rule.and_then(|rule| rule.calendar.as_deref());
+    let own = match (contract, name) {
+        (Some(contract), Some(name)) => contract.calendars(Some(zone))?.find(name).cloned(),
+        _ => None,
+    };
+    Days::new(name, own, zone, closed)
 }
 
 impl<'c> Plan<'c> {

@@ -27,6 +27,7 @@ pub mod incident;
 pub mod ingest;
 pub mod inspection;
 pub mod keys;
+pub mod knowledge;
 pub mod live;
 pub mod maintenance;
 pub mod major;

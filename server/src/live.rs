@@ -7,6 +7,9 @@
 //! set of sites or devices itself changes, gets a new snapshot. A beat every five seconds
 //! tells a page that silence means calm.
 //!
+//! Reading what a storm touched takes processor time that the storm's incidents need more, so after a long reading
+//! the next one waits three times as long, but no longer than [`REST_MAX`].
+//!
 //! Overflow rules: touched rows are a set, so a flood folds; more than [`TOUCHED_MAX`] of them become
 //! one order to fetch everything again; a page may lag [`FRAMES`] deltas before it is given a snapshot.
 
@@ -15,7 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Touched};
@@ -30,6 +35,10 @@ use board::Delta;
 
 /// How often deltas leave at most.
 const TICK: Duration = Duration::from_millis(250);
+/// How many times as long as a delta took to read the next one waits.
+const REST: u32 = 3;
+/// How long it waits at most.
+const REST_MAX: Duration = Duration::from_secs(2);
 /// Deltas a slow page may lag behind.
 const FRAMES: usize = 64;
 /// Touched rows beyond which everything is fetched again. A storm of ten thousand devices is told as it is: the whole
@@ -70,13 +79,13 @@ pub enum Frame {
     End,
 }
 
-/// A delta with its number; the text for those who see everything is written once.
+/// A delta with its number; the event for those who see everything is written once.
 #[derive(Debug)]
 pub struct Numbered {
     /// Its number.
     pub seq: u64,
     delta: Delta,
-    whole: OnceLock<String>,
+    whole: OnceLock<Bytes>,
 }
 
 impl Default for Live {
@@ -149,12 +158,12 @@ impl Live {
 }
 
 impl Numbered {
-    /// What a viewer may see of it, as JSON; `None` when that is nothing.
-    pub fn text(&self, scope: &Scope) -> Option<String> {
+    /// What a viewer may see of it, as an event of the stream; `None` when that is nothing.
+    pub fn event(&self, scope: &Scope) -> Option<Bytes> {
+        let event = || api::event("delta", &self.delta.json(scope, self.seq));
         match scope {
-            Scope::All => Some(self.whole.get_or_init(|| self.delta.json(scope, self.seq)).clone()),
-            Scope::Customer(id) if self.delta.concerns(id.as_str()) => Some(self.delta.json(scope, self.seq)),
-            Scope::Customer(_) => None,
+            Scope::All => Some(self.whole.get_or_init(event).clone()),
+            Scope::Customer(id) => self.delta.concerns(id.as_str()).then(event),
         }
     }
 }
@@ -171,13 +180,14 @@ pub async fn run(app: App, shutdown: CancellationToken) {
             () = shutdown.cancelled() => break,
             () = app.live.rung.notified() => {}
         }
+        let began = Instant::now();
         if let Err(error) = pump.step(&app).await {
             tracing::error!(%error, "the live stream could not read what changed; open pages fetch everything");
             let _ = app.live.frames.send(Frame::Refetch);
         }
         tokio::select! {
             () = shutdown.cancelled() => break,
-            () = tokio::time::sleep(TICK) => {}
+            () = tokio::time::sleep((began.elapsed() * REST).clamp(TICK, REST_MAX)) => {}
         }
     }
     let _ = app.live.frames.send(Frame::End);

@@ -6,6 +6,7 @@
 //! what has a serial number is at exactly one place.
 
 pub mod api;
+pub mod consignment;
 pub mod forecast;
 pub mod loaner;
 pub mod repair;

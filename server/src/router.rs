@@ -181,6 +181,7 @@ pub fn routes() -> Routes {
         .with(crate::sla::api::routes())
         .with(crate::visit::api::routes())
         .with(crate::dispatch::api::routes())
+        .with(crate::knowledge::api::routes())
         .with(crate::part::api::routes())
         .with(crate::follow::api::routes())
         .with(crate::complaint::api::routes())

@@ -1,4 +1,4 @@
-//! What the agent takes while it watches 200 devices, each by ping and by a TCP port once a minute, with its
+//! What the agent takes while it watches 200 devices (or as many as a number says), each by ping and by a TCP port once a minute, with its
 //! default settings: memory, processor, and bytes on the wire, counted on a relay in front of the server.
 //!
 //! Before that, a month of a site in fast motion shows whether what the agent holds grows with time.
@@ -15,12 +15,15 @@ use std::time::Duration;
 
 use serde_json::json;
 use sitewarden_tests::binary;
+use sitewarden_tests::meter::{cpu_s, most_resident_mb, resident_mb};
 use sitewarden_tests::sim::demo::install::{Installation, Programs, Settings, free_address};
 use sitewarden_tests::sim::demo::setup::premises;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const DEVICES: usize = 200;
+/// Devices, and the limits of their memory, MB.
+const USUAL: (usize, f64) = (200, 20.0);
+const MANY: (usize, f64) = (300, 30.0);
 const WARM: Duration = Duration::from_secs(90);
 const MEASURED: Duration = Duration::from_secs(600);
 /// IPv4 and TCP with time stamps, for a segment and the ack that answers it.
@@ -40,7 +43,10 @@ async fn main() {
     let week = |days: std::ops::Range<usize>| held[days].iter().map(|day| day.0).sum::<usize>() as f64;
     println!("week 4 / week 2 {:.3} (limit 1.05)", week(21..28) / week(7..14));
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let named = std::env::args().skip(1).find(|word| !word.starts_with("--")).map(PathBuf::from);
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let devices = words.iter().find_map(|word| word.parse::<usize>().ok()).unwrap_or(USUAL.0);
+    let limit_mb = if devices <= USUAL.0 { USUAL.1 } else { MANY.1 * devices as f64 / MANY.0 as f64 };
+    let named = words.iter().find(|word| word.parse::<usize>().is_err()).map(PathBuf::from);
     let agent = named.unwrap_or_else(|| binary("sitewarden-agent"));
     let programs = Programs { server: binary("sitewarden"), agent };
     let target = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.expect("a free port");
@@ -63,7 +69,7 @@ async fn main() {
     let checks = format!(
         "[[check]]\nkind = \"icmp\"\nevery = \"60s\"\n[[check]]\nkind = \"tcp\"\nport = {port}\nevery = \"60s\"\n"
     );
-    for number in 0..DEVICES {
+    for number in 0..devices {
         let new = json!({ "gateway_id": gateway, "name": format!("cam-{number}"), "class": "camera",
             "address": format!("127.88.{}.{}", number / 250, number % 250 + 1), "place": "", "parent_id": null,
             "checks": checks });
@@ -84,13 +90,13 @@ async fn main() {
     tokio::time::sleep(MEASURED).await;
     let (after, cpu_after) = (count(), cpu_s(pid));
     let seconds = MEASURED.as_secs_f64();
-    let day = |bytes: u64| bytes as f64 * 86_400.0 / seconds / DEVICES as f64 / 1024.0;
+    let day = |bytes: u64| bytes as f64 * 86_400.0 / seconds / devices as f64 / 1024.0;
     let (bytes, segments) = (after.0 - before.0, after.1 - before.1);
-    println!("{DEVICES} devices, 2 checks each a minute, {seconds} s measured:");
+    println!("{devices} devices, 2 checks each a minute, {seconds} s measured:");
     println!(
-        "resident       {:.1} MB, at most {:.1} MB (limit 20)",
-        status(pid, "VmRSS:"),
-        status(pid, "VmHWM:")
+        "resident       {:.1} MB, at most {:.1} MB (limit {limit_mb:.0})",
+        resident_mb(pid),
+        most_resident_mb(pid)
     );
     println!("processor      {:.2} % of a core (limit 1)", (cpu_after - cpu_before) / seconds * 100.0);
     println!("TCP payload    {:.2} KiB per device and day", day(bytes));
@@ -121,21 +127,4 @@ async fn copy(
             return;
         }
     }
-}
-
-/// A line of /proc/PID/status in MB.
-fn status(pid: u32, name: &str) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = text.lines().find(|line| line.starts_with(name)).expect("a line");
-    let kib: f64 = line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number");
-    kib * 1024.0 / 1e6
-}
-
-/// Processor time of a program so far, seconds; a tick is 10 ms.
-fn cpu_s(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-    let rest = text.rsplit_once(')').expect("a name in brackets").1;
-    let ticks: Vec<f64> = rest.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    // utime and stime are fields 14 and 15; the state, the first one after the name, is no number.
-    (ticks[10] + ticks[11]) / 100.0
 }

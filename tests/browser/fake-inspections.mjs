@@ -45,11 +45,17 @@ export function makeInspections(size, now, me, sites, devices) {
     for (const said of method === 'PUT' ? body.answers : []) {
       mine.number ??= 'XJ-2026-0007';
       const item = mine.items.find((each) => each.key === said.key && each.device_id === said.device_id);
+      mine.record ??= [];
+      if (said.id && mine.record.some((each) => each.id === said.id)) continue;
+      const stands = mine.record.findLast((each) => each.key === said.key && each.device_id === said.device_id);
+      if (said.seen !== undefined && stands && stands.seq > said.seen && (!said.over || stands.id !== said.over)) return { status: 409, error: 'answered_meanwhile', message: `${said.key}: somebody else has answered it`, hint: 'look at that answer; answer again where it is not right' };
+      mine.record.push({ ...said, seq: mine.record.length + 1 });
       if (item.kind === 'test') mine.items.splice(mine.items.indexOf(item) + 1, 0, ...(item.spare || !item.answer ? [{ ...item, key: `sample_test.test.${mine.items.length}`, spare: true }] : []));
       item.spare = false;
-      item.answer = { answer: said.answer, value: said.value ?? '', what: said.what ?? '', wanted: said.wanted ?? '', note: said.note ?? '', by: me.name, at: Date.now(), proposed: item.proposed, ticket_number: said.ticket ? 1031 : null };
+      item.answer = { answer: said.answer, value: said.value ?? '', what: said.what ?? '', wanted: said.wanted ?? '', note: said.note ?? '', by: body.by ?? me.name, at: Date.now(), seq: mine.record.length, proposed: item.proposed, ticket_number: said.ticket ? 1031 : null };
     }
-    return { body: { ...mine, open: mine.items.filter((item) => !item.answer && !item.spare).length, bad: mine.items.filter((item) => item.answer?.answer === 'bad').length } };
+    const { record: _record, ...told } = mine;
+    return { body: { ...told, open: mine.items.filter((item) => !item.answer && !item.spare).length, bad: mine.items.filter((item) => item.answer?.answer === 'bad').length } };
   }
   function answer(method, id, third, query, body) {
     if (!id && method === 'POST') {
@@ -75,6 +81,11 @@ export function makeInspections(size, now, me, sites, devices) {
     const one = list.find((each) => each.id === id);
     if (!one) return missing;
     if (!third) return { body: one };
+    if (third === 'days') {
+      const near = (site_name, site_name_zh, km, what) => ({ site_name, site_name_zh, km, what });
+      const of = (n, more) => ({ day: day(n), near: [], near_more: 0, visits: 0, full: false, ...more });
+      return { body: { items: [of(6, { near: [near('Ferry Pier', '轮渡码头', 3.1, 'visit'), near('Tunnel South', '隧道南口', 11.8, 'inspection')], visits: 4 }), of(5), of(7, { visits: 1 }), of(8, { visits: 2 }), of(4, { near: [near('Ferry Pier', '轮渡码头', 3.1, 'visit')], visits: 9, full: true })], technicians: 3, placed: true } };
+    }
     if (third === 'sheet') return sheet(one, method, body);
     if (third === 'withdraw') {
       one.events = [...one.events, { seq: one.events.length + 1, kind: 'withdrawn', at: Date.now(), actor: me.name, body: { reason: body.reason } }];
@@ -91,5 +102,5 @@ export function makeInspections(size, now, me, sites, devices) {
     for (const other of list) if (other.merged_id === one.id) other.day = one.day;
     return { body: one };
   }
-  return { list, answer };
+  return { list, sheets, answer };
 }

@@ -36,6 +36,27 @@ export function makeParts(sites, users, now) {
     const one = repairs.find((each) => each.id === id), state = { repaired: 'burn_in', burn_in: 'ready', failed: 'repair', refitted: 'refitted', scrapped: 'scrapped' }[body.step] ?? one.state;
     return { body: Object.assign(one, { state, events: [...one.events, { seq: one.events.length + 1, kind: body.step, at: Date.now(), actor: 'Ada', body }] }) };
   }
+  const listed = (kind, quantity, more) => ({ kind_id: `kind-${kind}`, number: KINDS[kind][0], name: KINDS[kind][1], name_zh: KINDS[kind][2], installed: 0, rate_bp: 0, quantity, price_fen: 0, ...more });
+  const sent = (n, more) => ({ id: `sent-${n}`, purpose: 'spares', supply: 'included', site_id: sites[0]?.id ?? '', site_name: sites[0]?.name ?? '', site_name_zh: sites[0]?.name_zh ?? '', customer: 'Harbour Authority', ticket_id: null, ticket_number: null, months: 24, due_on: '2026-10-08', late: false, note: '', state: 'open', made_at: now - 90 * HOUR, made_by: 'Chen Hong',
+    from_id: null, waybill: '', carrier: '', released_at: null, released_by: '', ended_at: null, ended_by: '', received_by: '', end_note: '', lines: [], packed: [], ...more });
+  const gone = { from_id: 'depot-1', waybill: 'SF1420 8837 2210', carrier: '顺丰', released_at: now - 30 * HOUR, released_by: 'Li Wei' };
+  const sends = sites[0] === undefined ? [] : [sent(1, { late: true, note: 'before the warranty begins 质保期开始前', lines: [listed(2, 2, { installed: 24, rate_bp: 400 }), listed(4, 40, { installed: 400, rate_bp: 500 })] }),
+    sent(2, { purpose: 'parts', months: 0, ticket_id: 'ticket-1031', ticket_number: 1031, due_on: '2026-12-24', state: 'released', ...gone, lines: [listed(0, 1)], packed: [{ kind_id: 'kind-0', quantity: 1, serial: 'P-2603' }] }),
+    sent(3, { supply: 'rental', months: 12, due_on: '', lines: [listed(3, 2, { installed: 8, rate_bp: 900, price_fen: 9_000 })] }),
+    sent(4, { supply: 'sale', state: 'delivered', ...gone, ended_at: now - 5 * HOUR, ended_by: 'Li Wei', received_by: '周主任', lines: [listed(1, 305, { price_fen: 400 })] })];
+  function consignments(method, id, third, query, body) {
+    if (id === 'proposal') return { body: { items: [{ kind_id: 'kind-2', number: KINDS[2][0], name: KINDS[2][1], name_zh: KINDS[2][2], price_fen: 42_000, installed: 24, rate_bp: 850, used: 9, everywhere: 106, quantity: Math.ceil(24 * 0.085 * Number(query.get('months')) / 12) }], next: null } };
+    if (method === 'GET') return { body: { items: sends.filter((one) => ['open', 'released'].includes(one.state) || query.get('all')), next: null } };
+    const one = sends.find((each) => each.id === id);
+    if (method === 'PUT') {
+      const site = sites.find((each) => each.id === body.site_id), lines = body.lines.map((line) => ({ ...listed(Number(line.kind_id.slice(5)), line.quantity), ...line }));
+      const made = { ...sent(sends.length + 1, {}), ...one, ...body, id, site_name: site.name, site_name_zh: site.name_zh, lines };
+      if (one) Object.assign(one, made); else sends.push(made);
+      return { body: made };
+    }
+    if (third === 'release') return { body: Object.assign(one, { state: 'released', from_id: body.from_id, waybill: body.waybill, carrier: body.carrier, packed: body.packed, released_at: Date.now(), released_by: 'Ada', late: false }) };
+    return { body: Object.assign(one, { state: body.outcome, received_by: body.received_by, end_note: body.note, ended_at: Date.now(), ended_by: 'Ada', late: false }) };
+  }
   const reorder = () => kinds.map((kind, i) => ({ kind_id: kind.id, number: kind.number, name: kind.name, name_zh: kind.name_zh, lies: [3, 914, 1, 0, 260][i] ?? 0, used: [9, 1320, 4, 2, 0][i] ?? 0, used_days: 180, lead_days: kind.lead_days, order_at: kind.reorder_at, order: [3, 0, 2, 4, 0][i] ?? 0, cost_fen: ([3, 0, 2, 4, 0][i] ?? 0) * kind.price_fen, lasts_days: [60, 124, 45, 0, null][i] ?? null }));
   function answer(method, id, third, body, query) {
     if (id === 'reorder') return { body: { items: reorder(), next: null } };
@@ -55,5 +76,5 @@ export function makeParts(sites, users, now) {
     if (id === 'moves') return { body: { items: moves, next: null } };
     return { body: { items: stock.filter((one) => one.quantity > 0 && (!query.get('mine') || one.place_id === 'van-1')), next: null } };
   }
-  return { answer, loaners, mends, none: () => { for (const list of [kinds, places, stock, moves, loans, repairs]) list.length = 0; } };
+  return { answer, loaners, mends, consignments, sends, none: () => { for (const list of [kinds, places, stock, moves, loans, repairs, sends]) list.length = 0; } };
 }

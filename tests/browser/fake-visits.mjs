@@ -59,6 +59,30 @@ export function makeVisits(tickets, me, devices) {
     step(visit, 's-7', { kind: 'written', source: 'phone', fields: { symptom: 'no picture', cause: 'water in the plug' } }, at + 2_000_000);
   }
 
+  /** What helped before: the same fault on the same device twice, on its model, and on another day. */
+  function known(words) {
+    const one = (why, number, more) => ({ why, times: 1, ticket_number: number, title: '', code: 'unreachable', device: 'cam-3', class: 'camera', model: 'DS-2CD2143G0-I', site: 'North Gate', site_zh: '北门站', symptom: '无画面 no picture', cause: '接头进水 water in the plug', solution: '更换防水接头 new gel-filled plug', at: Date.now() - number * HOUR, ...more });
+    const all = [one('again', 1001, { times: 2 }), one('model', 1002, { device: 'cam-9', cause: '网线老化 worn cable', solution: '重做网线 new cable' }), one('class', 1003, { model: '', symptom: '', cause: '', solution: '重启交换机端口 port of the switch cycled' }), one('device', 1004, { code: '', title: '镜头脏 dirty lens', cause: '灰尘 dust', solution: '清洁镜头 lens cleaned' })];
+    if (words === null) return all;
+    return all.filter((case_) => JSON.stringify(case_).toLowerCase().includes(words.toLowerCase())).map((case_) => ({ ...case_, why: 'words' }));
+  }
+
+  /** The manual: one page, and one proposal that waits for a decision. */
+  const words = { code: 'unreachable', class: 'camera', model: '', symptom: '雨后无画面 no picture after rain', cause: '接头进水 water in the plug', solution: '更换防水接头并检查密封圈\nFit a gel-filled plug and look at the seal' };
+  const mark = { times: 3, made_by: me.name, made_at: Date.now() - 9 * 24 * HOUR, changed_by: me.name, changed_at: Date.now() - 9 * 24 * HOUR };
+  const pages = [{ id: 'page-1', cause_key: 'unreachable: water', state: 'accepted', words, ...mark }];
+  const offers = [{ cause_key: 'storage_failed: worn', words: { ...words, code: 'storage_failed', class: 'nvr', symptom: '', cause: '硬盘老化 worn disk', solution: '更换硬盘 new disk' }, solutions: ['更换硬盘 new disk', '更换硬盘并重建 new disk, rebuilt'], tickets: [1004, 1003, 1001] }];
+  function manual(method, room, id, query, body) {
+    const decided = (one) => pages.some((page) => page.cause_key === one.cause_key);
+    if (room === 'proposals') return { body: { items: offers.filter((one) => !decided(one)), next: null } };
+    const at = pages.findIndex((page) => page.id === id), asked = (query.get('q') ?? '').toLowerCase();
+    if (method === 'GET') return { body: { items: pages.filter((page) => page.state === 'accepted' && JSON.stringify(page.words).toLowerCase().includes(asked)), next: null } };
+    if (method === 'DELETE') { pages.splice(at, 1); return { status: 204 }; }
+    if (method === 'PUT') { pages[at] = { ...pages[at], words: body.words, changed_at: pages[at].changed_at + 1 }; return { body: pages[at] }; }
+    pages.unshift({ ...mark, id: `page-${pages.length + 1}-${Date.now()}`, cause_key: body.cause_key, state: body.words ? 'accepted' : 'passed', words: body.words ?? words });
+    return { status: 201, body: pages[0] };
+  }
+
   /** Who may go: one who can, one whose certificate has run out, one who is elsewhere, and many more; asked for no skill, the last first. */
   function dispatch(ticket, query) {
     const visit = query.get('visit'), none = query.get('skill') === '', at = Number(query.get('at')) || Date.now();
@@ -98,6 +122,10 @@ export function makeVisits(tickets, me, devices) {
   function answer(method, [room, id, sub, key], query, body) {
     const missing = { status: 404, error: 'not_found', message: `there is no ${room} ${id}`, hint: null };
     if (room === 'briefing') return { body: briefing() };
+    if (room === 'tickets' && sub === 'knowledge') return { body: { items: ticketOf(id).device_id ? known(null) : [], next: null } };
+    if (room === 'knowledge' && id) return manual(method, id, sub, query, body);
+    if (room === 'knowledge') return { body: { items: known(query.get('q') ?? ''), next: null } };
+    if (room === 'tickets' && sub === 'repeats') return { body: ticketOf(id).device_id ? { items: [{ number: 987, opened_at: Date.now() - 300 * HOUR, closed_at: Date.now() - 290 * HOUR, repaired: true, cause: '接头进水 water in the plug', solution: '更换防水接头 new gel-filled plug' }, { number: 903, opened_at: Date.now() - 900 * HOUR, closed_at: Date.now() - 899 * HOUR, repaired: false, cause: '', solution: '' }], after_repair: 987 } : { items: [], after_repair: null } };
     if (room === 'tickets' && sub === 'dispatch') return { body: dispatch(ticketOf(id), query) };
     if (room === 'tickets') return { body: { items: visits.filter((one) => one.ticket_id === ticketOf(id)?.id).map(story), next: null } };
     if (!id) return { body: { items: visits.filter((one) => !['filed', 'cancelled'].includes(one.state) && (query.get('mine') !== 'true' || one.members.some((member) => member.account_id === me.id))).map(story), next: null } };

@@ -27,12 +27,20 @@ const FAULTS = [
 ];
 const ACTS = ['own_account', 'own_contacts', 'see_board', 'see_customers', 'edit_customers', 'see_sites', 'edit_sites', 'see_gateways', 'edit_gateways', 'see_devices', 'edit_devices', 'probe_devices', 'see_remedies', 'edit_remedies', 'press_remedies',
   'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'ack_tickets', 'record_facts', 'judge_clocks', 'close_tickets', 'assign_tickets', 'see_people', 'edit_people', 'see_duty', 'edit_duty', 'edit_maintenance', 'see_audit', 'see_channels', 'see_deliveries', 'edit_channels', 'see_contracts', 'check_contracts', 'edit_contracts', 'see_inspections', 'agree_inspections', 'plan_inspections'];
-ACTS.push('see_complaints', 'work_complaints', 'see_majors', 'work_majors', 'answer_majors', 'see_escalation', 'edit_escalation', 'edit_pager', 'see_rota', 'edit_rota', 'swap_shifts', 'log_duty', 'edit_pay', 'see_visits', 'work_visits', 'plan_visits', 'see_parts', 'work_parts', 'edit_parts');
+ACTS.push('see_complaints', 'work_complaints', 'edit_knowledge', 'see_majors', 'work_majors', 'answer_majors', 'see_escalation', 'edit_escalation', 'edit_pager', 'see_rota', 'edit_rota', 'swap_shifts', 'log_duty', 'edit_pay', 'see_visits', 'work_visits', 'plan_visits', 'see_parts', 'work_parts', 'edit_parts');
 const CUSTOMER_ACTS = ['own_account', 'see_board', 'see_sites', 'see_devices', 'see_remedies', 'see_incidents', 'see_tickets', 'open_tickets', 'note_tickets', 'see_contracts', 'see_inspections', 'agree_inspections', 'see_complaints', 'see_majors', 'answer_majors'];
 
 const quiet = (now) => ({ queue_oldest_at: null, newest_at: now - 40_000, late_ms: 1400, replay_left: null, gaps: 0, gaps_day: 0, lost_records: 0, last_gap_at: null, last_gap_reason: null, refused_by_agent: 0, refused_here: 0, clock_wrong_at: null, disk_trouble: null, disk_wrong_at: null });
 
 /** A world of `size` devices; from ten on something is wrong with the wire of its first gateways. `many` gateways are added. */
+const usual = (kind, takes = '', label = kind) => ({ name: label, kind, takes });
+const USUAL = [
+  { class: 'camera', maker: '', checks: [usual('icmp'), usual('onvif'), usual('tcp', '', 'stream-port')] },
+  { class: 'camera', maker: 'hikvision', checks: [usual('icmp'), usual('isapi', 'login'), usual('rtsp', 'login'), usual('picture', 'login')] },
+  { class: 'switch', maker: '', checks: [usual('icmp'), usual('switch', 'community'), usual('topology', 'community')] },
+  { class: 'other', maker: '', checks: [usual('icmp')] },
+];
+
 export function makeWorld(size, { role, mustChange, language }) {
   const now = Date.now();
   const siteCount = size === 0 ? 0 : Math.min(size <= 20 ? 1 : 20, Math.max(1, Math.ceil(size / 8)));
@@ -112,7 +120,7 @@ export function makeWorld(size, { role, mustChange, language }) {
 
   latest.sort((a, b) => b.at - a.at);
 
-  const me = { id: 'u-1', login: 'admin', name: 'Ada', role, customer_id: role === 'customer' ? 'customer-1' : null, language, must_change: mustChange, csrf: 'fake-csrf', acts: role === 'customer' ? CUSTOMER_ACTS : ACTS };
+  const me = { id: 'u-1', login: 'admin', name: 'Ada', role, customer_id: role === 'customer' ? 'customer-1' : null, language, must_change: mustChange, csrf: 'fake-csrf', acts: role === 'customer' ? CUSTOMER_ACTS : role === 'technician' ? ACTS.filter((act) => act !== 'edit_knowledge') : ACTS };
   const users = [{ ...me, disabled: false }, { id: 'u-2', login: 'li.wei', name: 'Li Wei', role: 'noc', customer_id: null, language: 'zh', disabled: false }, { id: 'u-3', login: 'zhao.lin', name: 'Zhao Lin', role: 'technician', customer_id: null, language: 'zh', disabled: true }];
   const contact = (more) => ({ account_id: 'u-2', template: '', enabled: true, created_at: now, tested_at: null, test_error: null, test_answer: null, limit_pages: 10, limit_minutes: 10, quiet_from: null, quiet_to: null, zone: '', gone_at: null, gone_why: null, ...more });
   const contacts = [contact({ id: 'c-1', channel: 'email', address: 'li.wei@example.com', tested_at: now - HOUR, test_answer: '250 OK' }), contact({ id: 'c-2', channel: 'aliyun_sms', address: '+8613800000000', quiet_from: 1320, quiet_to: 420, zone: 'Asia/Shanghai', test_error: 'HTTP 200 {"Code":"isv.AMOUNT_NOT_ENOUGH"}' }),
@@ -140,7 +148,7 @@ export function makeWorld(size, { role, mustChange, language }) {
     return { at, seq, counts: { leads_to_nobody: 0, gateways: gateways.length, gateways_online: gateways.filter((one) => one.state === 'online').length },
       sites: sites.map((site) => ({ ...site, worst: 'ok', gateway: gateways.filter((one) => one.site_id === site.id).map((one) => ({ id: one.id, name: one.name, state: one.state, state_since: one.state_since, last_heard_at: one.last_heard_at })),
         devices: bySite(site).map((one) => [one.id, one.name, one.class, one.state, one.state_since, one.parent_id, one.position]) })),
-      incidents: incidents.filter((one) => one.closed_at === null), tickets: tickets.filter((one) => one.state !== 'closed').map(short), latest };
+      incidents: incidents.filter((one) => one.closed_at === null && !one.cause_id), symptoms: incidents.filter((one) => one.closed_at === null && one.cause_id).map((one) => one.id), tickets: tickets.filter((one) => one.state !== 'closed').map(short), latest };
   }
   function change(id, state) {
     const device = devices.find((one) => one.id === id);
@@ -186,9 +194,11 @@ export function makeWorld(size, { role, mustChange, language }) {
       case 'me': if (body.language) me.language = body.language; return { body: me };
       case 'board': return { body: board() };
       case 'faults': return items(FAULTS);
+      case 'usual-checks': return items(USUAL);
       case 'customers': return get ? items(size ? [{ id: 'customer-1', name: 'Harbour Authority', note: 'class A, 24 × 7', created_at: now, sites: sites.length }] : []) : { body: { id: 'customer-2', ...body } };
       case 'topology': return items(proposals(get ? query.get('site_id') : 'site-0'));
       case 'sites': if (third === 'tags') return visits.tags(method, fourth, body); if (third === 'remedies') return { body: allowed }; return !get ? { body: { id: 'site-0', ...body } } : id ? one(sites, id) : items(sites);
+      case 'consignments': return lying.consignments(method, id, third, query, body);
       case 'loaners': return lying.loaners(method, id, third, query, body);
       case 'repairs': return lying.mends(method, id, third, body);
       case 'parts': return lying.answer(method, id, third, body, query);
@@ -224,7 +234,7 @@ export function makeWorld(size, { role, mustChange, language }) {
         if (third === 'deal' && method === 'GET') return { body: deals.of(ticket) };
         if (third === 'deal') return { ...deals.settle(ticket, fourth, body, me.name), delta: { seq: ++seq, at: Date.now(), tickets: [short(ticket)] } };
         if (third === 'clocks') return { body: clocks.shown(ticket) };
-        if (third === 'visits' || third === 'dispatch') return visits.answer(method, ['tickets', id, third], query, body);
+        if (third === 'visits' || third === 'dispatch' || third === 'knowledge' || third === 'repeats') return visits.answer(method, ['tickets', id, third], query, body);
         if (third === 'facts' || third === 'ruling') return { body: clocks.say(ticket, body, me.name), delta: { seq: ++seq, at: Date.now(), tickets: [short(ticket)] } };
         return third ? act(ticket, third, body) : { body: ticket };
       }
@@ -235,6 +245,7 @@ export function makeWorld(size, { role, mustChange, language }) {
       case 'complaint-figures': return complained.month(query);
       case 'satisfaction': return followed.month(query);
       case 'briefing': return visits.answer(method, [first], query, body);
+      case 'knowledge': return visits.answer(method, ['knowledge', id, third], query, body);
       case 'visits': if (third === 'call-backs') return followed.call(method, id, fourth, body); return visits.answer(method, [first, id, third, fourth], query, body);
       case 'clocks': return { body: clocks.board(query.get('state')) };
       case 'users': return third === 'contacts' ? (fourth ? { status: 202, body: { fifth } } : get ? items(id === 'u-2' ? contacts : []) : { body: contacts[0] }) : get ? items(users) : { body: { user: { ...users[1], ...body }, password: 'made-up-pass-word' } };
@@ -277,5 +288,5 @@ export function makeWorld(size, { role, mustChange, language }) {
     return { ...device, parents, site_name: site.name, site_name_zh: site.name_zh, zone: site.zone, checks: [{ name: 'icmp', kind: 'icmp' }, { name: 'rtsp', kind: 'tcp' }, { name: 'web', kind: 'http' }],
       chain: [{ kind: 'gateway', id: gateway.id, name: gateway.name, state: gateway.state }, ...(parent ? [{ kind: 'device', id: parent.id, name: parent.name, state: parent.state }] : []), { kind: 'device', id: device.id, name: device.name, state: device.state }] };
   }
-  return { me, board, change, answer, devices, tickets, visits, promised, inspected, followed, complained, asked, deals, get seq() { return seq; } };
+  return { me, board, change, answer, devices, tickets, visits, promised, inspected, lying, followed, complained, asked, deals, get seq() { return seq; } };
 }

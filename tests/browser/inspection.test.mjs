@@ -35,6 +35,13 @@ test('one is opened by keyboard and moved with the consent that is asked for', (
   await sheet(page).getByRole('button', { name: 'Move' }).press('Enter');
   const to = day(8);
   await sheet(page).getByText('Nobody else is sent anywhere that day').waitFor();
+  // What suits is offered with its reasons and taken with one press.
+  const suits = sheet(page).getByRole('region', { name: 'Days that suit' });
+  await suits.getByText('Ferry Pier 3.1 km, Tunnel South 11.8 km, not agreed yet, 4 visits that day').waitFor();
+  await suits.getByText('everybody is busy').waitFor();
+  await suits.getByRole('button').nth(1).click();
+  assert.equal(await sheet(page).locator('input[name=day]').inputValue(), day(5));
+  assert.equal(await suits.getByRole('button', { pressed: true }).count(), 1);
   await sheet(page).locator('input[name=day]').fill(to);
   await sheet(page).getByText('1 other visit is planned for that day').waitFor();
   await sheet(page).locator('form').getByRole('button', { name: 'Move' }).press('Enter');

@@ -46,7 +46,7 @@ function settled() {
 /** Parts: what lies where, movements, kinds; with nothing yet. */
 function lying() {
   const looks = { '': {}, '-light-zh': { language: 'zh', theme: 'light' }, '-phone': { width: 390, height: 844 }, '-phone-zh': { width: 390, height: 844, language: 'zh', theme: 'light' } };
-  const pages = { 'parts-none': { size: 0 }, parts: {}, 'parts-moves': { path: '/parts?view=moves' }, 'parts-loaners': { path: '/parts?view=loaners' }, 'parts-repairs': { path: '/parts?view=repairs' }, 'parts-reorder': { path: '/parts?view=reorder' }, 'parts-kinds': { path: '/parts?view=kinds' } };
+  const pages = { 'parts-none': { size: 0 }, parts: {}, 'parts-moves': { path: '/parts?view=moves' }, 'parts-loaners': { path: '/parts?view=loaners' }, 'parts-repairs': { path: '/parts?view=repairs' }, 'parts-consignments': { path: '/parts?view=consignments' }, 'parts-reorder': { path: '/parts?view=reorder' }, 'parts-kinds': { path: '/parts?view=kinds' } };
   return Object.fromEntries(Object.entries(pages).flatMap(([name, more]) => Object.entries(looks).map(([suffix, look]) => [`${name}${suffix}`, { size: 10, path: '/parts', full: true, ...look, ...more }])));
 }
 /** Inspections: the month, the list, one that is opened; wide and on a phone, in both languages. */
@@ -58,7 +58,7 @@ function inspected() {
 /** Call-backs: who waits and what was said, none, and the form; wide and on a phone, in both languages. */
 function followed() {
   const looks = { '': {}, '-light-zh': { language: 'zh', theme: 'light' }, '-phone': { width: 390, height: 844 }, '-phone-zh': { width: 390, height: 844, language: 'zh', theme: 'light' } };
-  const pages = { 'follow-none': { size: 0 }, follow: {}, 'follow-call': { call: true, full: false }, 'complaints-none': { size: 0, path: '/follow?view=complaints' }, complaints: { path: '/follow?view=complaints' }, complaint: { path: '/follow?view=complaints&open=complaint-4', full: false }, 'majors-none': { size: 0, path: '/follow?view=majors' }, majors: { path: '/follow?view=majors' }, major: { path: '/follow?view=majors&open=major-3', full: false }, 'major-new': { path: '/follow?view=majors&new', full: false }, 'complaint-new': { path: '/follow?view=complaints&new', full: false } };
+  const pages = { 'follow-none': { size: 0 }, follow: {}, 'follow-call': { call: true, full: false }, 'complaints-none': { size: 0, path: '/follow?view=complaints' }, complaints: { path: '/follow?view=complaints' }, complaint: { path: '/follow?view=complaints&open=complaint-4', full: false }, known: { path: '/follow?view=known' }, 'majors-none': { size: 0, path: '/follow?view=majors' }, majors: { path: '/follow?view=majors' }, major: { path: '/follow?view=majors&open=major-3', full: false }, 'major-new': { path: '/follow?view=majors&new', full: false }, 'complaint-new': { path: '/follow?view=complaints&new', full: false } };
   return Object.fromEntries(Object.entries(pages).flatMap(([name, more]) => Object.entries(looks).map(([suffix, look]) => [`${name}${suffix}`, { size: 10, path: '/follow', full: true, ...look, ...more }])));
 }
 await mkdir(OUT, { recursive: true });

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
 import { launch, open } from './chromium.mjs';
 import { startFake } from './fake-server.mjs';
-import { isKept, waitFor } from './phone.mjs';
+import { draw, isKept, waitFor } from './phone.mjs';
 
 const PHONE = { width: 390, height: 844, touch: true };
 const JOB = '00000000-0000-4000-8000-000000000001';
@@ -20,16 +20,6 @@ before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); await Promise.allSettled(fakes.map((fake) => fake.close())); });
 const visit = (fake) => fake.world.visits.visits.find((one) => one.id === JOB);
 const signed = (fake) => visit(fake).events.filter((event) => event.kind === 'signed');
-
-/** Draws a wave and a dot. */
-async function draw(page) {
-  const box = await page.locator('.pad .field').boundingBox();
-  await page.mouse.move(box.x + 40, box.y + box.height / 2);
-  await page.mouse.down();
-  for (let i = 1; i <= 20; i++) await page.mouse.move(box.x + 40 + i * 12, box.y + box.height / 2 + Math.sin(i) * 40);
-  await page.mouse.up();
-  await page.mouse.click(box.x + box.width - 60, box.y + box.height - 40);
-}
 
 for (const look of [{ ...PHONE, theme: 'dark', language: 'en' }, { ...PHONE, theme: 'light', language: 'zh' }]) {
   test(`the pad fills the screen and can be used with a thumb at ${look.theme} ${look.language}`, async () => {

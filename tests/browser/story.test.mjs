@@ -237,11 +237,18 @@ test('gateways: worst first, sorted and found by keyboard, each with its gaps', 
 }));
 
 test('a gateway is told what it hangs off', () => withPage({ size: 10 }, '', async ({ page, go }) => {
+  let answer;
+  const asked = new Promise((resolve) => { answer = resolve; });
+  await page.route('**/parents', async (route) => { if (route.request().method() === 'GET') await asked; await route.continue(); });
   await go('/gateways');
   await page.locator('[data-row]').first().click();
   const part = page.locator('details', { hasText: 'Hangs off' });
-  await part.getByText('nothing is written down').click();
+  await part.getByText('Hangs off').click();
   await part.getByText('When a device that this gateway needs fails').waitFor();
+  assert.equal(await part.getByText('nothing is written down').count(), 0, 'not known yet');
+  assert.equal(await part.locator('select').count(), 0, 'nothing is chosen that the late answer would take back');
+  answer();
+  await part.getByText('nothing is written down').waitFor();
   const names = await part.locator('select[name=parent] option').allTextContents();
   assert.ok(names.length > 2, 'the devices of its site');
   await part.locator('select[name=parent]').selectOption({ index: 1 });

@@ -113,10 +113,28 @@ test('an answer that is lost in the middle of the upload doubles nothing', async
   await close();
 });
 
+test('a step that the server has taken stands, also before the visits are asked for anew', async () => {
+  const fake = await start();
+  const { page, close } = await open(browser, `${fake.url}/tech#${JOB}`, PHONE);
+  await page.locator('[data-next="accepted"]').waitFor();
+  let go, held;
+  const asked = new Promise((done) => { held = done; });
+  await page.route('**/visits?mine=true', async (route) => { if (!kinds(fake).includes('accepted')) return route.continue(); held(); await new Promise((done) => { go = done; }); await route.continue(); });
+  await next(page, 'accepted');
+  await asked;
+  assert.deepEqual(kinds(fake), ['assigned', 'accepted']);
+  assert.equal(await page.locator('.queue li').count(), 0, 'nothing waits any more');
+  assert.equal(await page.locator('[data-next]').getAttribute('data-next'), 'departed');
+  go();
+  await close();
+});
+
 test('what the server refuses is shown and kept until somebody decides', async () => {
   const fake = await start();
   const { page, close } = await open(browser, `${fake.url}/tech#${JOB}`, PHONE);
   await page.locator('[data-next="accepted"]').waitFor();
+  // The worker takes the page over once; what is held up below is not to fall into that.
+  await waitFor(() => page.evaluate(() => navigator.serviceWorker.controller !== null), 'the worker');
   const visit = fake.world.visits.visits.find((one) => one.id === JOB);
   // It was called off while the step was on its way.
   let off = true;

@@ -4,6 +4,7 @@
 use bytes::BytesMut;
 use prost::Message as _;
 use sitewarden_agent::picture::{Watch, decode_with_small, measure};
+use sitewarden_agent::probe::dahua::said as lines;
 use sitewarden_agent::probe::digest::Challenge;
 use sitewarden_agent::probe::isapi::said;
 use sitewarden_agent::probe::onvif::said as soap;
@@ -20,7 +21,7 @@ use sitewarden_server::broker::read_packets;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 17] = [
     ("packet", packet),
     ("envelope", envelope),
     ("block", block),
@@ -34,8 +35,10 @@ pub const TARGETS: [Target; 15] = [
     ("picture", picture),
     ("photo", photo),
     ("isapi", isapi),
+    ("dahua", dahua),
     ("onvif", onvif),
     ("nut", nut),
+    ("discover", discover),
 ];
 
 /// MQTT packets, as the door reads them from the wire, whole and in two pieces.
@@ -233,4 +236,36 @@ fn nut(bytes: &[u8]) {
     let seen = seen(&text.lines().filter_map(variable).collect()).plausible();
     assert!(seen.charge_percent.is_none_or(|charge| (0.0..=100.0).contains(&charge)));
     assert!(seen.runtime_s.is_none_or(|runtime| runtime.is_finite() && runtime >= 0.0));
+}
+
+/// What a recorder says of itself in lines.
+fn dahua(bytes: &[u8]) {
+    assert!(lines::events(bytes).is_none_or(|channels| channels.len() <= 1_024));
+    let Some(said) = lines::Table::parse(bytes) else { return };
+    assert!(
+        lines::disks(&said)
+            .iter()
+            .all(|disk| disk.free_mb.is_none_or(|free| free.is_finite() && free >= 0.0))
+    );
+    assert!(lines::cameras(&said).len() <= 1_024 && lines::titles(&said).len() <= 1_024);
+    assert!(lines::modes(&said).len() <= 1_024);
+    assert!(lines::files(&said).is_none_or(|(_, days)| days.len() <= 2_048));
+    let _ = lines::door(&said);
+}
+
+/// What anybody in a network answers while it is looked at: whatever comes of it is short, and a file that the agent takes.
+fn discover(bytes: &[u8]) {
+    use sitewarden_agent::discover::{Hints, discovery, file, proposals, web};
+    let hints = Hints {
+        web: web(bytes),
+        rtsp: web(bytes),
+        discovery: discovery(bytes).unwrap_or_default(),
+        sys_descr: String::from_utf8_lossy(bytes).split_whitespace().take(64).collect::<Vec<_>>().join(" "),
+        ..Hints::default()
+    };
+    let seen = [("192.0.2.9".parse().expect("an address"), hints)].into();
+    let text = file(&proposals(&seen, &std::collections::BTreeMap::new()));
+    if let Err(error) = sitewarden_agent::config::parse_devices(&text, "found.toml") {
+        panic!("{error}\n{text}");
+    }
 }

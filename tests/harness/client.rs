@@ -60,6 +60,11 @@ impl Client {
         Self { router, ..self.clone() }
     }
 
+    /// What a program that speaks HTTP by itself sends to be this caller: the cookie, and the header beside it.
+    pub fn signs(&self) -> [(&'static str, String); 2] {
+        [("cookie", self.cookie.clone()), ("x-csrf-token", self.csrf.clone())]
+    }
+
     /// Signs in.
     pub async fn sign_in(&self, login: &str, password: &str) -> Self {
         let answer = self.post("/api/v1/session", &json!({ "login": login, "password": password })).await;

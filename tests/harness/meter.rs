@@ -11,6 +11,23 @@ pub fn cpu_s(pid: u32) -> f64 {
     stat(pid).map_or(0.0, |fields| fields[11..15].iter().sum::<f64>() / TICKS)
 }
 
+/// What a program has in memory, MB. 0 when it is gone.
+pub fn resident_mb(pid: u32) -> f64 {
+    memory_mb(pid, "VmRSS:")
+}
+
+/// The most that a program has had in memory, MB. 0 when it is gone.
+pub fn most_resident_mb(pid: u32) -> f64 {
+    memory_mb(pid, "VmHWM:")
+}
+
+fn memory_mb(pid: u32, name: &str) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    let kib: f64 = line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or_default();
+    kib * 1024.0 / 1e6
+}
+
 /// The processor time of a PostgreSQL server and all of its processes, by the folder of its socket.
 pub fn postgres_cpu_s(folder: &Path) -> f64 {
     let words = fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();

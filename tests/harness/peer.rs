@@ -9,6 +9,7 @@
 mod bent;
 mod calendar;
 mod chronyd;
+mod dahua;
 mod isapi;
 mod lighttpd;
 mod nut;
@@ -24,6 +25,7 @@ mod vendor;
 pub use bent::Bent;
 pub use calendar::read_calendar;
 pub use chronyd::Chronyd;
+pub use dahua::DahuaPeer;
 pub use isapi::IsapiPeer;
 pub use lighttpd::Lighttpd;
 pub use nut::Nut;

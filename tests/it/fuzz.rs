@@ -131,6 +131,8 @@ fuzz![
     picture,
     photo,
     isapi,
+    dahua,
     onvif,
-    nut
+    nut,
+    discover
 ];

@@ -1,5 +1,7 @@
 //! Every probe against a real program that speaks its protocol, as the scheduler would run it.
 
+mod dahua;
+mod discover;
 mod doors;
 mod hostile;
 mod http;

@@ -218,7 +218,11 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
     match (method.as_str(), room, rest.contains("{id}")) {
         // No rows of any customer: one's own session, what everybody may read, doors with their own key.
         (_, "heartbeat" | "push-key", _) => None,
-        (_, "session" | "me" | "faults" | "openapi.json" | "enrol" | "healthz" | "metrics", _) => None,
+        (
+            _,
+            "session" | "me" | "faults" | "usual-checks" | "openapi.json" | "enrol" | "healthz" | "metrics",
+            _,
+        ) => None,
         (_, _, false)
             if path.starts_with("/a/")
                 || path.starts_with("/c/")
@@ -238,8 +242,9 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
             asks.extend(one(&of.number).unwrap());
             Some(asks)
         }
-        (_, "visits" | "parts" | "loaners" | "repairs", true) => one(&of.command),
-        ("GET", "parts" | "loaners" | "repairs", false) => narrowed(&[]),
+        (_, "visits" | "parts" | "loaners" | "repairs" | "consignments", true) => one(&of.command),
+        ("GET", "consignments", false) if path.ends_with("proposal") => narrowed(&[("site_id", &of.site)]),
+        ("GET", "parts" | "loaners" | "repairs" | "consignments", false) => narrowed(&[]),
         (_, "complaints", true) => one(&of.complaint),
         ("GET", "complaints", false) => narrowed(&[("all", "true")]),
         ("GET", "complaint-figures", false) => narrowed(&[]),
@@ -251,6 +256,10 @@ fn case(method: &Method, path: &str, of: &Belongings) -> Option<Vec<(String, Val
         ("GET", "major-figures", false) => narrowed(&[]),
         ("GET", "visits", false) => narrowed(&[("mine", "true")]),
         ("GET", "briefing", false) => narrowed(&[]),
+        ("GET", "knowledge", false) if path.ends_with("knowledge") => narrowed(&[("q", "plug")]),
+        ("GET", "knowledge", false) => narrowed(&[]),
+        // The manual is ours alone: no customer sees any of it.
+        (_, "knowledge", _) => one(&of.command),
         ("GET", "call-backs", false) => narrowed(&[]),
         ("GET", "satisfaction", false) => narrowed(&[("month", "2026-11")]),
         ("PUT", "inspections", false) => {

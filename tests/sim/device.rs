@@ -5,17 +5,16 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::sync::watch;
 
 use super::clock::{now, now_ms};
+use super::trouble::Trouble;
 use super::{Listing, ntp, rtsp, snmp, web};
 
 /// How long a slow device thinks before it answers; longer than any check waits.
@@ -24,97 +23,15 @@ pub const SLOWNESS: Duration = Duration::from_secs(15);
 pub const CLOCK_ERROR: Duration = Duration::from_mins(10);
 const REOPEN_EVERY: Duration = Duration::from_millis(250);
 
-/// A way to break a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trouble {
-    /// No power: nothing answers, nor does what hangs off it.
-    Unplug,
-    /// Accepts, but takes longer than anyone waits.
-    Slow,
-    /// Somebody changed the password.
-    Password,
-    /// Its clock is ten minutes ahead.
-    Clock,
-    /// The stream port is closed; on a switch, the port of the first device behind it is down.
-    Port,
-    /// Its certificate ran out.
-    Certificate,
-    /// A disk of a recorder has failed.
-    Disk,
-    /// A recorder has lost one of its cameras.
-    Channel,
-    /// A recorder does not record one of its channels.
-    Recording,
-    /// The mains are gone, and it runs from its battery.
-    Battery,
-    /// Its case has been opened.
-    Tamper,
-}
-
-impl Trouble {
-    /// All of them, in the order of the panel.
-    pub const ALL: [Self; 11] = [
-        Self::Unplug,
-        Self::Slow,
-        Self::Password,
-        Self::Clock,
-        Self::Port,
-        Self::Certificate,
-        Self::Disk,
-        Self::Channel,
-        Self::Recording,
-        Self::Battery,
-        Self::Tamper,
-    ];
-
-    /// The word of the panel and its API.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Unplug => "unplug",
-            Self::Slow => "slow",
-            Self::Password => "password",
-            Self::Clock => "clock",
-            Self::Port => "port",
-            Self::Certificate => "certificate",
-            Self::Disk => "disk",
-            Self::Channel => "channel",
-            Self::Recording => "recording",
-            Self::Battery => "battery",
-            Self::Tamper => "tamper",
-        }
-    }
-
-    /// Devices of this class can have it, whatever they speak.
-    fn is_of(self, class: &str) -> bool {
-        match self {
-            Self::Disk | Self::Channel | Self::Recording => class == "nvr",
-            Self::Battery => matches!(class, "ups" | "access"),
-            Self::Tamper => class == "access",
-            Self::Port => class == "switch",
-            Self::Unplug | Self::Slow | Self::Password | Self::Clock | Self::Certificate => false,
-        }
-    }
-}
-
-impl FromStr for Trouble {
-    type Err = anyhow::Error;
-
-    fn from_str(word: &str) -> Result<Self> {
-        match Self::ALL.into_iter().find(|trouble| trouble.word() == word) {
-            Some(trouble) => Ok(trouble),
-            None => {
-                let words: Vec<&str> = Self::ALL.iter().map(|trouble| trouble.word()).collect();
-                bail!("`{word}` is not a way to break a device; use one of {}", words.join(", "))
-            }
-        }
-    }
-}
-
 /// One protocol that a device speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Service {
-    /// A TCP port that answers RTSP `OPTIONS`.
+    /// A TCP port that accepts and says nothing.
+    Tcp {
+        /// TCP port.
+        port: u16,
+    },
+    /// A stream behind Digest login.
     Rtsp {
         /// TCP port.
         port: u16,
@@ -147,24 +64,12 @@ impl Service {
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         match self {
-            Self::Rtsp { port }
+            Self::Tcp { port }
+            | Self::Rtsp { port }
             | Self::Web { port }
             | Self::SecureWeb { port }
             | Self::Time { port }
             | Self::Snmp { port, .. } => *port,
-        }
-    }
-
-    fn can_have(&self, trouble: Trouble) -> bool {
-        match trouble {
-            Trouble::Unplug | Trouble::Slow => true,
-            Trouble::Password => matches!(self, Self::Web { .. } | Self::Snmp { .. }),
-            Trouble::Clock => matches!(self, Self::Time { .. }),
-            Trouble::Port => matches!(self, Self::Rtsp { .. }),
-            Trouble::Certificate => matches!(self, Self::SecureWeb { .. }),
-            Trouble::Disk | Trouble::Channel | Trouble::Recording | Trouble::Battery | Trouble::Tamper => {
-                false
-            }
         }
     }
 }
@@ -215,7 +120,8 @@ impl Condition {
 
     /// How `service` is to be open now; `None` is closed.
     fn setup(&self, service: &Service) -> Option<Setup> {
-        let closed = matches!(service, Service::Rtsp { .. }) && self.troubles.contains(&Trouble::Port);
+        let closed = matches!(service, Service::Tcp { .. } | Service::Rtsp { .. })
+            && self.troubles.contains(&Trouble::Port);
         (!self.is_off() && !closed).then(|| self.any_setup())
     }
 
@@ -234,12 +140,22 @@ pub struct Device {
     condition: watch::Sender<Condition>,
     started_at: AtomicI64,
     boots: AtomicU32,
+    damage: Mutex<Damage>,
+}
+
+/// Packets that a port has damaged.
+#[derive(Debug, Default)]
+struct Damage {
+    before: u64,
+    since_ms: Option<u64>,
 }
 
 /// An open socket that is not served yet.
 pub enum Open {
-    /// RTSP.
-    Rtsp(tokio::net::TcpListener),
+    /// A port that accepts.
+    Tcp(tokio::net::TcpListener),
+    /// A stream with its login.
+    Rtsp(rtsp::Server),
     /// HTTP with its login, over TLS if there is an acceptor.
     Web(web::Server),
     /// NTP.
@@ -252,7 +168,8 @@ impl Device {
     /// A device that has power and nothing wrong with it.
     pub fn new(blueprint: Blueprint) -> Self {
         let started_at = AtomicI64::new(now_ms());
-        Self { blueprint, condition: watch::Sender::default(), started_at, boots: AtomicU32::new(1) }
+        let (condition, boots) = (watch::Sender::default(), AtomicU32::new(1));
+        Self { blueprint, condition, started_at, boots, damage: Mutex::default() }
     }
 
     /// The simulator's id.
@@ -282,13 +199,7 @@ impl Device {
 
     /// The ways in which it can break.
     pub fn ways(&self) -> Vec<Trouble> {
-        Trouble::ALL
-            .into_iter()
-            .filter(|trouble| {
-                self.services().iter().any(|service| service.can_have(*trouble))
-                    || trouble.is_of(self.blueprint.class)
-            })
-            .collect()
+        Trouble::all().filter(|trouble| trouble.befalls(self.blueprint.class, self.services())).collect()
     }
 
     /// What was done to it.
@@ -351,6 +262,26 @@ impl Device {
         now_ms() - self.started_at.load(Ordering::Relaxed)
     }
 
+    /// How many packets its first port has damaged, at so many a second while it does; asked as the uptime runs.
+    pub fn damaged(&self, per_s: u64) -> u64 {
+        let now_ms = self.uptime_ms().max(0).unsigned_abs();
+        let mut damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        let lasts = |since_ms: u64| now_ms.saturating_sub(since_ms) * per_s / 1_000;
+        match (self.has(Trouble::Errors), damage.since_ms) {
+            (true, None) => damage.since_ms = Some(now_ms),
+            (false, Some(since_ms)) => {
+                *damage = Damage { before: damage.before + lasts(since_ms), since_ms: None };
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+        damage.before + damage.since_ms.map_or(0, lasts)
+    }
+
+    /// What is printed on its label and told by it.
+    pub fn serial(&self) -> String {
+        format!("SIM{:08X}", u32::from(self.address()))
+    }
+
     /// How often it was started; SNMPv3 (RFC 3414) wants a number that never goes back.
     pub fn next_boot(&self) -> u32 {
         self.boots.fetch_add(1, Ordering::Relaxed)
@@ -372,7 +303,8 @@ impl Device {
     pub async fn open(self: &Arc<Self>, service: &Service, setup: &Setup) -> Result<Open> {
         let address = (self.address(), service.port());
         Ok(match service {
-            Service::Rtsp { .. } => Open::Rtsp(tokio::net::TcpListener::bind(address).await?),
+            Service::Tcp { .. } => Open::Tcp(tokio::net::TcpListener::bind(address).await?),
+            Service::Rtsp { .. } => Open::Rtsp(rtsp::Server::open(address, setup).await?),
             Service::Web { .. } => Open::Web(web::Server::open(address, setup, false).await?),
             Service::SecureWeb { .. } => Open::Web(web::Server::open(address, setup, true).await?),
             Service::Time { .. } => Open::Time(tokio::net::UdpSocket::bind(address).await?),
@@ -414,7 +346,8 @@ impl Device {
 
     async fn serve(self: &Arc<Self>, socket: Open) {
         match socket {
-            Open::Rtsp(listener) => rtsp::serve(self, listener).await,
+            Open::Tcp(listener) => while listener.accept().await.is_ok() {},
+            Open::Rtsp(server) => server.serve(self).await,
             Open::Web(server) => server.serve(self).await,
             Open::Time(socket) => ntp::serve(self, socket).await,
             Open::Snmp(agent) => {

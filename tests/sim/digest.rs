@@ -1,6 +1,11 @@
 //! The server's half of HTTP Digest login (RFC 7616): the challenge, and the judgement of an answer.
 
+use std::net::Ipv4Addr;
+
 use md5::{Digest as _, Md5};
+
+use super::device::Setup;
+use super::plan::{USER, WEB_PASSWORD};
 
 /// The hash that a device asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +63,18 @@ pub struct Realm {
 const NONCE_LIFE_MS: i64 = 300_000;
 
 impl Realm {
+    /// That of the device with this address. Those with an even last octet ask for MD5, the others for SHA-256.
+    pub fn of(address: Ipv4Addr, setup: &Setup) -> Self {
+        let odd = address.octets()[3] % 2 == 1;
+        Self {
+            name: format!("SIM {address}"),
+            user: USER.into(),
+            password: if setup.other_password { "changed-by-someone".into() } else { WEB_PASSWORD.into() },
+            algorithm: if odd { Algorithm::Sha256 } else { Algorithm::Md5 },
+            secret: rand::random(),
+        }
+    }
+
     /// The value of `WWW-Authenticate`, at `now_ms`.
     pub fn challenge(&self, now_ms: i64, stale: bool) -> String {
         format!(

@@ -1,7 +1,8 @@
-//! What a simulated recorder or door controller says of itself over ISAPI: the bodies of the field, each trouble a switch.
+//! What a simulated recorder, camera or door controller says of itself over ISAPI: the bodies of the field, each trouble a switch.
 
 use super::clock::now;
-use super::device::{Device, Trouble};
+use super::device::{CLOCK_ERROR, Device};
+use super::trouble::Trouble;
 use crate::field::doors::Controller;
 use crate::field::isapi::{self, Bodies};
 
@@ -9,7 +10,7 @@ use crate::field::isapi::{self, Bodies};
 pub fn bodies(device: &Device) -> Option<Bodies> {
     let now = now();
     let uptime_s = device.uptime_ms().max(0).unsigned_abs() / 1_000;
-    let serial = format!("SIM{:08X}", u32::from(device.address()));
+    let serial = device.serial();
     match device.blueprint().class {
         "nvr" => {
             let mut recorder = isapi::Device { serial, uptime_s, ..isapi::Device::recorder(now) };
@@ -23,7 +24,21 @@ pub fn bodies(device: &Device) -> Option<Bodies> {
             if device.has(Trouble::Recording) {
                 recorder.channels[0].records = false;
             }
+            if device.has(Trouble::Schedule) {
+                (recorder.channels[3].scheduled, recorder.channels[3].records) = (false, false);
+            }
+            if device.has(Trouble::Clock) {
+                recorder.ahead_s = CLOCK_ERROR.as_secs().cast_signed();
+            }
             Some(recorder.bodies(now))
+        }
+        "camera" => {
+            let mut camera = isapi::Device { serial, uptime_s, ..isapi::Device::camera(now) };
+            camera.model = device.blueprint().model;
+            if device.has(Trouble::Clock) {
+                camera.ahead_s = CLOCK_ERROR.as_secs().cast_signed();
+            }
+            Some(camera.bodies(now))
         }
         "access" => {
             let mut controller = Controller::new(now);
@@ -33,6 +48,15 @@ pub fn bodies(device: &Device) -> Option<Bodies> {
             }
             if device.has(Trouble::Tamper) {
                 controller.case = "open";
+            }
+            if device.has(Trouble::Reader) {
+                controller.readers = "[1]";
+            }
+            if device.has(Trouble::Ajar) {
+                controller.contacts[1] = 1;
+            }
+            if device.has(Trouble::Fire) {
+                controller.fire = "break";
             }
             Some(controller.bodies(now))
         }

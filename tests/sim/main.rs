@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use sitewarden_tests::sim::demo;
-use sitewarden_tests::sim::plan::Plan;
+use sitewarden_tests::sim::plan::{Layout, Plan};
 
 /// A simulated site whose devices answer the real protocols on loopback and break on command.
 #[derive(Parser)]
@@ -47,6 +47,9 @@ struct SiteArgs {
     /// How many devices; the standard site has eleven.
     #[arg(long, default_value_t = 11)]
     devices: usize,
+    /// A residential estate: 117 cameras, 94 door controllers, 4 recorders, 19 switches, a power supply, a clock.
+    #[arg(long, conflicts_with = "devices")]
+    estate: bool,
     /// The devices live in 127.N.0.0/16. Without it, the demo takes the first that is free from 77 on.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=254))]
     network: Option<u8>,
@@ -60,7 +63,8 @@ struct SiteArgs {
 
 impl SiteArgs {
     fn split(self) -> (Plan, Option<u8>, SocketAddr) {
-        let plan = Plan { devices: self.devices, every: self.every, ..Plan::default() };
+        let layout = if self.estate { Layout::Estate } else { Layout::Standard };
+        let plan = Plan { layout, devices: self.devices, every: self.every, ..Plan::default() };
         (plan, self.network, self.panel)
     }
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 use super::Site;
-use super::device::{Device, Trouble};
+use super::device::Device;
+use super::trouble::Trouble;
 
 /// A device with what is wrong with it.
 #[derive(Debug, Serialize)]
@@ -39,7 +40,7 @@ pub struct Row {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Break {
-    /// `unplug`, `slow`, `password`, `clock`, `port` or `certificate`.
+    /// The word of a way to break it, for example `unplug`.
     pub how: String,
 }
 

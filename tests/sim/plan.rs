@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
+use jiff::SignedDuration;
+
 use super::device::{Blueprint, Service};
+use super::onvif::{SNAPSHOT, STREAM};
 
 /// The login that every simulated web server and SNMPv3 agent accepts until it is broken.
 pub const USER: &str = "sitewarden";
@@ -27,18 +30,44 @@ pub const TLS_PORT: u16 = 18443;
 pub const NTP_PORT: u16 = 18123;
 /// SNMP.
 pub const SNMP_PORT: u16 = 18161;
+/// Where a door controller's panel listens.
+const PANEL_PORT: u16 = 4370;
 
 /// The most devices one simulator may have; each camera takes two file descriptors.
 pub const MOST_DEVICES: usize = 10_000;
 const STANDARD: usize = 11;
 const CAMERAS_PER_SWITCH: usize = 24;
+/// What tells much takes long, and is not asked more often than this.
+const LOOK_EVERY: &str = "15s";
+const LOOK_EVERY_S: i64 = 15;
+const LOOK_LIMIT: &str = "10s";
+/// How far back recordings have to reach.
+const KEEP_DAYS: u16 = 30;
+
+/// A residential estate as one integrator took it over: floors' switches, recorders, cameras, doors.
+const FLOOR_SWITCHES: usize = 18;
+const RECORDERS: usize = 4;
+const CAMERAS: usize = 117;
+const DOORS: usize = 94;
+
+/// Which devices a site has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// The standard eleven, and switches with cameras beyond them.
+    #[default]
+    Standard,
+    /// 117 cameras, 94 door controllers and 4 recorders behind a core switch and 18 others, a power supply, a clock.
+    Estate,
+}
 
 /// How a site is laid out.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The second octet of the devices' addresses, 127.N.0.0/16.
     pub network: u8,
-    /// How many devices, at least the standard eleven.
+    /// Which devices.
+    pub layout: Layout,
+    /// How many devices, at least the standard eleven; an estate has its own number.
     pub devices: usize,
     /// How often each check runs, a duration of the device file.
     pub every: String,
@@ -46,38 +75,31 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { network: 77, devices: STANDARD, every: "5s".into() }
+        Self { network: 77, layout: Layout::Standard, devices: STANDARD, every: "5s".into() }
     }
 }
 
 impl Plan {
-    /// The devices, parents before children: a switch, a recorder, six cameras, an access controller,
-    /// a UPS and a time server; beyond these, switches with 24 cameras each.
+    /// The devices, parents before children.
     pub fn blueprints(&self) -> Vec<Blueprint> {
-        let mut all = vec![self.switch(1, 2)];
-        all.push(Blueprint {
-            services: vec![
-                Service::Web { port: WEB_PORT },
-                Service::SecureWeb { port: TLS_PORT },
-                Service::Rtsp { port: RTSP_PORT },
-            ],
-            ..self.blueprint("nvr-1", "Recorder", "nvr", 10, "Control room", "SIM-NVR16")
-        });
+        let mut all = match self.layout {
+            Layout::Standard => self.standard(),
+            Layout::Estate => self.estate(),
+        };
+        for blueprint in &mut all {
+            blueprint.checks = self.checks(blueprint.class, &blueprint.services);
+        }
+        all
+    }
+
+    /// A switch, a recorder, six cameras, an access controller, a UPS and a time server; beyond these, switches with 24
+    /// cameras each.
+    fn standard(&self) -> Vec<Blueprint> {
+        let mut all = vec![self.switch(1, 2), self.recorder(1, 10)];
         for number in 1..=6 {
             all.push(self.camera(number, 10 + number, "sw-1"));
         }
-        all.push(Blueprint {
-            services: vec![Service::Web { port: WEB_PORT }, Service::Rtsp { port: 4370 }],
-            ..self.blueprint("door-1", "Door controller", "access", 30, "Lobby", "SIM-DOOR2")
-        });
-        all.push(Blueprint {
-            services: vec![Service::Snmp { port: SNMP_PORT, v3: false }],
-            ..self.blueprint("ups-1", "UPS", "ups", 40, "Control room", "SIM-UPS3000")
-        });
-        all.push(Blueprint {
-            services: vec![Service::Time { port: NTP_PORT }],
-            ..self.blueprint("time-1", "Time server", "server", 50, "Control room", "SIM-TIME")
-        });
+        all.extend([self.door(1, 30, "sw-1"), self.supply(40), self.clock(50)]);
         let mut camera = 6;
         let mut switch = 1;
         while all.len() < self.devices.min(MOST_DEVICES) {
@@ -90,10 +112,64 @@ impl Plan {
                 all.push(self.camera(camera, host, &format!("sw-{switch}")));
             }
         }
-        for blueprint in &mut all {
-            blueprint.checks = self.checks(blueprint.class, &blueprint.services);
+        all
+    }
+
+    fn estate(&self) -> Vec<Blueprint> {
+        let mut all = vec![self.switch(1, 2)];
+        for number in 0..FLOOR_SWITCHES {
+            all.push(Blueprint { parent: Some("sw-1".into()), ..self.switch(2 + number, 3 + number) });
+        }
+        for number in 1..=RECORDERS {
+            all.push(self.recorder(number, 2 + FLOOR_SWITCHES + number));
+        }
+        all.extend([self.supply(40), self.clock(50)]);
+        let floor = |number: usize| format!("sw-{}", 2 + number % FLOOR_SWITCHES);
+        for number in 1..=CAMERAS {
+            all.push(self.camera(number, 256 + number, &floor(number)));
+        }
+        for number in 1..=DOORS {
+            all.push(self.door(number, 512 + number, &floor(number)));
         }
         all
+    }
+
+    fn recorder(&self, number: usize, host: usize) -> Blueprint {
+        let name = if number == 1 { "Recorder".to_owned() } else { format!("Recorder {number}") };
+        Blueprint {
+            services: vec![
+                Service::Web { port: WEB_PORT },
+                Service::SecureWeb { port: TLS_PORT },
+                Service::Rtsp { port: RTSP_PORT },
+            ],
+            ..self.blueprint(&format!("nvr-{number}"), &name, "nvr", host, "Control room", "SIM-NVR16")
+        }
+    }
+
+    fn door(&self, number: usize, host: usize, switch: &str) -> Blueprint {
+        let (name, place) = match number {
+            1 => ("Door controller".to_owned(), "Lobby".to_owned()),
+            _ => (format!("Door controller {number}"), format!("Entrance {number}")),
+        };
+        Blueprint {
+            parent: Some(switch.to_owned()),
+            services: vec![Service::Web { port: WEB_PORT }, Service::Tcp { port: PANEL_PORT }],
+            ..self.blueprint(&format!("door-{number}"), &name, "access", host, &place, "SIM-DOOR2")
+        }
+    }
+
+    fn supply(&self, host: usize) -> Blueprint {
+        Blueprint {
+            services: vec![Service::Snmp { port: SNMP_PORT, v3: false }],
+            ..self.blueprint("ups-1", "UPS", "ups", host, "Control room", "SIM-UPS3000")
+        }
+    }
+
+    fn clock(&self, host: usize) -> Blueprint {
+        Blueprint {
+            services: vec![Service::Time { port: NTP_PORT }],
+            ..self.blueprint("time-1", "Time server", "server", host, "Control room", "SIM-TIME")
+        }
     }
 
     fn switch(&self, number: usize, host: usize) -> Blueprint {
@@ -158,47 +234,73 @@ impl Plan {
 
     /// The `[[check]]` tables that watch `services` of a device of this class, with the right credentials.
     fn checks(&self, class: &str, services: &[Service]) -> String {
-        let (mut text, every) = (String::new(), &self.every);
-        let mut add = |body: &str| {
+        let (mut text, every) = (String::new(), self.every.as_str());
+        let login = format!("user = \"{USER}\"\npassword = \"{WEB_PASSWORD}\"\n");
+        let v3 = format!(
+            "version = \"3\"\nuser = \"{USER}\"\nauth = \"sha256\"\nauth_password = \"{AUTH_PASSWORD}\"\nprivacy = \"aes128\"\n\
+             privacy_password = \"{PRIVACY_PASSWORD}\"\n"
+        );
+        let v2 = format!("version = \"2c\"\ncommunity = \"{COMMUNITY}\"\n");
+        // Often, that it answers; more seldom, what its class says of itself.
+        let mut add = |body: &str, every: &str, limit: &str| {
             let _ = write!(
                 text,
-                "[[check]]\n{body}every = \"{every}\"\ntimeout = \"2s\"\nconfirm = \"2/3\"\nclear = 2\n\n"
+                "[[check]]\n{body}every = \"{every}\"\ntimeout = \"{limit}\"\nconfirm = \"2/3\"\nclear = 2\n\n"
             );
         };
+        let seldom = match every.parse::<SignedDuration>() {
+            Ok(every_s) if every_s.as_secs() >= LOOK_EVERY_S => every,
+            Ok(_) | Err(_) => LOOK_EVERY,
+        };
+        let (brief, long) = ((every, "2s"), (seldom, LOOK_LIMIT));
         for service in services {
-            let body = match service {
-                Service::Rtsp { port } => {
-                    let name = if *port == RTSP_PORT { "stream" } else { "panel" };
-                    format!("kind = \"tcp\"\nname = \"{name}\"\nport = {port}\n")
-                }
-                Service::Web { port } => format!(
-                    "kind = \"http\"\nname = \"web\"\nport = {port}\npath = \"/ISAPI/System/deviceInfo\"\nauth = \"digest\"\n\
-                     user = \"{USER}\"\npassword = \"{WEB_PASSWORD}\"\nexpect_text = \"<model>\"\n"
+            let port = service.port();
+            let (body, (every, limit)): (String, (&str, &str)) = match service {
+                Service::Tcp { .. } => ("kind = \"tcp\"\nname = \"panel\"\n".to_owned(), brief),
+                Service::Rtsp { .. } => (
+                    format!(
+                        "kind = \"rtsp\"\nname = \"stream\"\npath = \"{STREAM}\"\nlook = \"900ms\"\n{login}"
+                    ),
+                    brief,
                 ),
-                Service::SecureWeb { port } => {
-                    format!("kind = \"tls\"\nname = \"certificate\"\nport = {port}\nwarn_days = 30\n")
-                }
-                Service::Time { port } => {
-                    format!("kind = \"ntp\"\nname = \"time\"\nport = {port}\nmax_offset_ms = 60000\n")
-                }
-                Service::Snmp { port, v3: true } => format!(
-                    "kind = \"snmp\"\nname = \"snmp\"\nport = {port}\nversion = \"3\"\nuser = \"{USER}\"\nauth = \"sha256\"\n\
-                     auth_password = \"{AUTH_PASSWORD}\"\nprivacy = \"aes128\"\nprivacy_password = \"{PRIVACY_PASSWORD}\"\n"
+                Service::Web { .. } => (
+                    format!(
+                        "kind = \"http\"\nname = \"web\"\npath = \"/ISAPI/System/deviceInfo\"\nauth = \"digest\"\n{login}\
+                         expect_text = \"<model>\"\n"
+                    ),
+                    brief,
                 ),
-                Service::Snmp { port, v3: false } => format!(
-                    "kind = \"snmp\"\nname = \"snmp\"\nport = {port}\nversion = \"2c\"\ncommunity = \"{COMMUNITY}\"\n"
-                ),
+                Service::SecureWeb { .. } => {
+                    ("kind = \"tls\"\nname = \"certificate\"\nwarn_days = 30\n".to_owned(), brief)
+                }
+                Service::Time { .. } => {
+                    ("kind = \"ntp\"\nname = \"time\"\nmax_offset_ms = 60000\n".to_owned(), brief)
+                }
+                Service::Snmp { v3: true, .. } => (format!("kind = \"snmp\"\nname = \"snmp\"\n{v3}"), brief),
+                Service::Snmp { v3: false, .. } => (format!("kind = \"snmp\"\nname = \"snmp\"\n{v2}"), brief),
             };
-            add(&body);
-            // What its class says of itself, besides that it answers.
-            match (class, service) {
-                ("nvr" | "access", Service::Web { port }) => add(&format!(
-                    "kind = \"isapi\"\nname = \"health\"\nport = {port}\nuser = \"{USER}\"\npassword = \"{WEB_PASSWORD}\"\n"
-                )),
-                ("ups", Service::Snmp { port, .. }) => add(&format!(
-                    "kind = \"ups\"\nname = \"health\"\nport = {port}\nversion = \"2c\"\ncommunity = \"{COMMUNITY}\"\nmin_runtime = \"10m\"\n"
-                )),
-                _ => {}
+            add(&format!("{body}port = {port}\n"), every, limit);
+            let asked = match (class, service) {
+                ("nvr", Service::Web { .. }) => {
+                    vec![format!("kind = \"isapi\"\nname = \"health\"\nkeep_days = {KEEP_DAYS}\n{login}")]
+                }
+                ("access", Service::Web { .. }) => {
+                    vec![format!("kind = \"isapi\"\nname = \"health\"\n{login}")]
+                }
+                ("camera", Service::Web { .. }) => vec![
+                    format!("kind = \"onvif\"\nname = \"health\"\n{login}"),
+                    format!("kind = \"picture\"\nname = \"picture\"\npath = \"{SNAPSHOT}\"\n{login}"),
+                ],
+                ("switch", Service::Snmp { .. }) => {
+                    vec![format!("kind = \"switch\"\nname = \"health\"\n{v3}")]
+                }
+                ("ups", Service::Snmp { .. }) => {
+                    vec![format!("kind = \"ups\"\nname = \"health\"\n{v2}min_runtime = \"10m\"\n")]
+                }
+                _ => Vec::new(),
+            };
+            for body in asked {
+                add(&format!("{body}port = {port}\n"), long.0, long.1);
             }
         }
         text

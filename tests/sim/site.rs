@@ -12,12 +12,16 @@ pub mod device;
 pub mod digest;
 mod face;
 pub mod ntp;
+pub mod onvif;
 pub mod panel;
+pub mod picture;
 pub mod plan;
 pub mod rtsp;
 pub mod sink;
 pub mod smtp;
 pub mod snmp;
+mod switch;
+pub mod trouble;
 pub mod web;
 
 use std::net::Ipv4Addr;
@@ -27,9 +31,10 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use device::{Device, Trouble};
+use device::Device;
 use plan::Plan;
 use sink::Sink;
+use trouble::Trouble;
 
 /// A running site. Dropping it unplugs everything.
 #[derive(Debug)]
@@ -140,7 +145,8 @@ impl Site {
             let cut = device.parent().and_then(|id| self.device(id)).is_some_and(|parent| {
                 let first = self.devices.iter().find(|child| child.parent() == Some(parent.id()));
                 parent.is_off()
-                    || (parent.has(Trouble::Port) && first.is_some_and(|first| first.id() == device.id()))
+                    || (parent.troubles().into_iter().any(Trouble::cuts_first_port)
+                        && first.is_some_and(|first| first.id() == device.id()))
             });
             device.cut_off(cut);
         }

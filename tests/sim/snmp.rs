@@ -1,8 +1,8 @@
-//! The SNMP agent of a device: the system group (RFC 3418), interfaces (RFC 2863) of a switch, and
-//! the battery, input and output of a UPS (RFC 1628). Read-only.
+//! The SNMP agent of a device: the system group (RFC 3418), what a switch tells, and the battery, input and output of a
+//! UPS (RFC 1628). Read-only.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 use async_snmp::agent::Agent;
@@ -12,18 +12,21 @@ use async_snmp::handler::{
 use async_snmp::v3::{AuthoritativeEngine, PersistedAuthoritativeEngine};
 use async_snmp::{AuthProtocol, Oid, PrivProtocol, Value, VarBind, oid};
 
+use super::clock::now_ms;
 use super::device::{Device, Setup};
 use super::plan::{AUTH_PASSWORD, COMMUNITY, PRIVACY_PASSWORD, USER};
+use super::switch;
+use super::trouble::Trouble;
 
-const PORTS: u32 = 26;
-const GIGABIT: u32 = 1_000_000_000;
+/// How long a table stands: a walk asks for hundreds of rows one after the other.
+const TABLE_LIFE_MS: i64 = 200;
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
 /// Binds an agent for `device`. With another password it knows the user, but not the key.
 pub async fn open(device: &Arc<Device>, port: u16, v3: bool, setup: &Setup) -> Result<Agent> {
     let builder = Agent::builder()
         .bind(format!("{}:{port}", device.address()))
-        .handler(oid!(1, 3, 6, 1), Arc::new(Mib(Arc::clone(device))))
+        .handler(oid!(1, 3, 6, 1), Arc::new(Mib { device: Arc::clone(device), table: Mutex::default() }))
         .without_builtin_handlers()
         .recv_buffer_size(Some(RECEIVE_BUFFER))
         .allow_all_access();
@@ -46,14 +49,32 @@ pub async fn open(device: &Arc<Device>, port: u16, v3: bool, setup: &Setup) -> R
     Ok(builder.build().await?)
 }
 
-/// What the agent knows, worked out anew for every question.
-struct Mib(Arc<Device>);
+/// What the agent knows, worked out anew when it is old.
+struct Mib {
+    device: Arc<Device>,
+    table: Mutex<Option<(i64, Arc<OidTable<Value>>)>>,
+}
+
+impl Mib {
+    fn table(&self) -> Arc<OidTable<Value>> {
+        let now_ms = now_ms();
+        let mut kept = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            Some((made_ms, table)) if (0..TABLE_LIFE_MS).contains(&(now_ms - made_ms)) => Arc::clone(table),
+            _ => {
+                let table = Arc::new(table(&self.device));
+                *kept = Some((now_ms, Arc::clone(&table)));
+                table
+            }
+        }
+    }
+}
 
 impl MibHandler for Mib {
     fn get<'a>(&'a self, _: &'a RequestContext, oid: &'a Oid) -> BoxFuture<'a, HandlerResult<GetResult>> {
         Box::pin(async move {
-            self.0.think().await;
-            Ok(table(&self.0).get(oid).cloned().map_or(GetResult::NoSuchInstance, GetResult::Value))
+            self.device.think().await;
+            Ok(self.table().get(oid).cloned().map_or(GetResult::NoSuchInstance, GetResult::Value))
         })
     }
 
@@ -63,15 +84,16 @@ impl MibHandler for Mib {
         oid: &'a Oid,
     ) -> BoxFuture<'a, HandlerResult<GetNextResult>> {
         Box::pin(async move {
-            self.0.think().await;
-            Ok(table(&self.0).get_next(oid).map_or(GetNextResult::EndOfMibView, |(next, value)| {
+            self.device.think().await;
+            Ok(self.table().get_next(oid).map_or(GetNextResult::EndOfMibView, |(next, value)| {
                 GetNextResult::Value(VarBind::new(next.clone(), value.clone()))
             }))
         })
     }
 }
 
-fn text(text: impl Into<String>) -> Value {
+/// A string as it stands in a table.
+pub fn text(text: impl Into<String>) -> Value {
     Value::OctetString(text.into().into())
 }
 
@@ -88,48 +110,11 @@ fn table(device: &Device) -> OidTable<Value> {
         (oid!(1, 3, 6, 1, 2, 1, 1, 7, 0), Value::Integer(72)),
     ];
     match b.class {
-        "switch" => interfaces(device, ticks, &mut rows),
-        "ups" => battery(device.has(super::device::Trouble::Battery), &mut rows),
+        "switch" => rows.extend(switch::rows(device, ticks)),
+        "ups" => battery(device.has(Trouble::Battery), &mut rows),
         _ => {}
     }
     rows.into_iter().collect()
-}
-
-/// Ports 1… carry the devices behind the switch in their order; the last two are uplinks and up.
-fn interfaces(device: &Device, ticks: u32, rows: &mut Vec<(Oid, Value)>) {
-    let links = device.links();
-    let first_down = device.has(super::device::Trouble::Port);
-    rows.push((oid!(1, 3, 6, 1, 2, 1, 2, 1, 0), Value::Integer(PORTS as i32)));
-    for port in 1..=PORTS {
-        let linked = links.get(port as usize - 1).copied().unwrap_or(links.is_empty());
-        let up = port > PORTS - 2 || (linked && !(first_down && port == 1));
-        let octets = if up { ticks.wrapping_mul(1000 + port) } else { 0 };
-        let mac = vec![2, 0, 0, 0, device.address().octets()[3], port as u8];
-        let columns = [
-            (1, Value::Integer(port as i32)),
-            (2, text(format!("GigabitEthernet0/{port}"))),
-            (3, Value::Integer(6)),
-            (4, Value::Integer(1500)),
-            (5, Value::Gauge32(GIGABIT)),
-            (6, Value::OctetString(mac.into())),
-            (7, Value::Integer(1)),
-            (8, Value::Integer(if up { 1 } else { 2 })),
-            (9, Value::TimeTicks(0)),
-            (10, Value::Counter32(octets)),
-            (14, Value::Counter32(0)),
-            (16, Value::Counter32(octets)),
-            (20, Value::Counter32(0)),
-        ];
-        rows.extend(columns.map(|(column, value)| (oid!(1, 3, 6, 1, 2, 1, 2, 2, 1, column, port), value)));
-        let more = [
-            (1, text(format!("Gi0/{port}"))),
-            (6, Value::Counter64(u64::from(octets))),
-            (10, Value::Counter64(u64::from(octets))),
-            (15, Value::Gauge32(1000)),
-            (18, text(if port > PORTS - 2 { "uplink" } else { "" })),
-        ];
-        rows.extend(more.map(|(column, value)| (oid!(1, 3, 6, 1, 2, 1, 31, 1, 1, 1, column, port), value)));
-    }
 }
 
 fn battery(is_feeding: bool, rows: &mut Vec<(Oid, Value)>) {

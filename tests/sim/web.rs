@@ -1,7 +1,8 @@
 //! The web server of a device: HTTP/1.1 (RFC 9112) behind Digest login, plain or over TLS.
 //!
 //! One request per connection and a handful of pages, among them those by which a Hikvision device
-//! tells what it is and how it is (ISAPI); a recorder and a door controller tell all that real ones do.
+//! tells what it is and how it is (ISAPI); a recorder and a door controller tell all that real ones do,
+//! a camera tells it over ONVIF and hands out a picture.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,13 +17,15 @@ use tokio_rustls::TlsAcceptor;
 
 use super::clock::{now, now_ms};
 use super::device::{Device, Setup};
-use super::digest::{Algorithm, Realm, Verdict};
-use super::face;
-use super::plan::{USER, WEB_PASSWORD};
+use super::digest::{Realm, Verdict};
+use super::{face, onvif, picture};
 
 const HEAD_LIMIT: usize = 16 * 1024;
+const BODY_LIMIT: usize = 64 * 1024;
 const HEAD_WAIT: Duration = Duration::from_secs(10);
 const MOST_CONNECTIONS: usize = 64;
+/// The one question to a recorder that is sent by POST and changes nothing.
+const DISTRIBUTION: &str = "/dailyDistribution";
 
 /// A listening web server.
 #[derive(Debug)]
@@ -41,18 +44,11 @@ impl std::fmt::Debug for Acceptor {
 }
 
 impl Server {
-    /// Listens on `address`. Devices with an even last octet ask for MD5, the others for SHA-256.
+    /// Listens on `address`.
     pub async fn open(address: (Ipv4Addr, u16), setup: &Setup, secure: bool) -> Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let tls = if secure { Some(Acceptor(acceptor(address.0, setup.expired)?)) } else { None };
-        let odd = address.0.octets()[3] % 2 == 1;
-        let realm = Realm {
-            name: format!("SIM {}", address.0),
-            user: USER.into(),
-            password: if setup.other_password { "changed-by-someone".into() } else { WEB_PASSWORD.into() },
-            algorithm: if odd { Algorithm::Sha256 } else { Algorithm::Md5 },
-            secret: rand::random(),
-        };
+        let realm = Realm::of(address.0, setup);
         Ok(Self { listener, tls, realm })
     }
 
@@ -86,10 +82,30 @@ impl Server {
 
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(device: Arc<Device>, realm: Arc<Realm>, mut stream: S) {
     let Some(head) = read_head(&mut stream).await else { return };
+    let Some((head, body)) = read_body(&mut stream, head).await else { return };
     device.think().await;
-    let answer = respond(&device, &realm, &head);
-    let _ = stream.write_all(answer.as_bytes()).await;
+    let answer = respond(&device, &realm, &head, &body);
+    let _ = stream.write_all(&answer).await;
     let _ = stream.shutdown().await;
+}
+
+/// The body that a head announces, a part of which may have come with it; `None` when it is too long or does not come.
+async fn read_body<S: AsyncRead + Unpin>(stream: &mut S, said: String) -> Option<(String, String)> {
+    let (head, begun) = said.split_once("\r\n\r\n")?;
+    let length = header(head, "content-length").and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    if length > BODY_LIMIT {
+        return None;
+    }
+    let mut body = begun.as_bytes().to_vec();
+    let mut rest = vec![0; length.saturating_sub(body.len())];
+    tokio::time::timeout(HEAD_WAIT, stream.read_exact(&mut rest)).await.ok()?.ok()?;
+    body.extend(rest);
+    Some((head.to_owned(), String::from_utf8(body).ok()?))
+}
+
+fn header<'h>(head: &'h str, wanted: &str) -> Option<&'h str> {
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    lines.filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim()).next()
 }
 
 /// Reads up to the empty line that ends a request's head; `None` when it does not come, is not text,
@@ -110,33 +126,31 @@ pub async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Option<String> {
     String::from_utf8(head).ok()
 }
 
-fn respond(device: &Device, realm: &Realm, head: &str) -> String {
+fn respond(device: &Device, realm: &Realm, head: &str, body: &str) -> Vec<u8> {
     let mut words = head.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    if method != "GET" && method != "HEAD" {
+    let (b, path) = (device.blueprint(), target.split('?').next().unwrap_or(""));
+    let asks = method == "POST" && (onvif::is_at(path) || path.ends_with(DISTRIBUTION));
+    if method != "GET" && method != "HEAD" && !asks {
         return page("405 Method Not Allowed", "text/plain", "Allow: GET, HEAD\r\n", "only GET\n");
     }
-    let authorization = head
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-        .map(|(_, value)| value.trim());
     let challenge = |stale| {
         let header = format!("WWW-Authenticate: {}\r\n", realm.challenge(now_ms(), stale));
         page("401 Unauthorized", "text/plain", &header, "log in\n")
     };
-    match realm.judge(method, target, authorization, now_ms()) {
+    let is_free = b.class == "camera" && onvif::is_at(path) && onvif::is_free(body);
+    match realm.judge(method, target, header(head, "authorization"), now_ms()) {
+        Verdict::Unasked if is_free => {}
         Verdict::Unasked | Verdict::Rejected => return challenge(false),
         Verdict::Stale => return challenge(true),
         Verdict::Welcome => {}
     }
-    let (b, path) = (device.blueprint(), target.split('?').next().unwrap_or(""));
-    let xml = |body: &str| page("200 OK", "application/xml", "", body);
     if let Some(bodies) = face::bodies(device)
         && let Some(asked) = path.strip_prefix("/ISAPI/")
     {
-        return match bodies.iter().find(|(path, _)| path == asked) {
-            Some((_, body)) => xml(body),
+        let asked = if asks { format!("{asked}{}", month(body)) } else { asked.to_owned() };
+        return match bodies.iter().find(|(path, _)| *path == asked) {
+            Some((_, body)) => page("200 OK", "application/xml", "", body),
             None => page(
                 "404 Not Found",
                 "application/xml",
@@ -147,32 +161,39 @@ fn respond(device: &Device, realm: &Realm, head: &str) -> String {
     }
     match path {
         "/" => page("200 OK", "text/html", "", &format!("<title>{}</title><h1>{}</h1>\n", b.model, b.name)),
-        "/ISAPI/System/deviceInfo" => xml(&format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DeviceInfo version=\"2.0\" \
-             xmlns=\"http://www.hikvision.com/ver20/XMLSchema\">\n<deviceName>{}</deviceName>\n<model>{}</model>\n\
-             <serialNumber>SIM{:08X}</serialNumber>\n<firmwareVersion>V1.0.0</firmwareVersion>\n</DeviceInfo>\n",
-            b.name,
-            b.model,
-            u32::from(b.address)
-        )),
-        "/ISAPI/System/status" => xml(&format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DeviceStatus version=\"2.0\" \
-             xmlns=\"http://www.hikvision.com/ver20/XMLSchema\">\n<currentDeviceTime>{}</currentDeviceTime>\n\
-             <deviceUpTime>{}</deviceUpTime>\n<CPUList><CPU><cpuUtilization>12</cpuUtilization></CPU></CPUList>\n\
-             </DeviceStatus>\n",
-            device.clock(),
-            device.uptime_ms() / 1000
-        )),
+        onvif::SNAPSHOT if b.class == "camera" => file("image/jpeg", &picture::snapshot(device)),
+        _ if b.class == "camera" && asks => {
+            let (status, said) = onvif::answer(device, body);
+            page(status, "application/soap+xml", "", &said)
+        }
         _ => page("404 Not Found", "text/plain", "", "no such page\n"),
     }
 }
 
-fn page(status: &str, kind: &str, header: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\nServer: sitewarden-sim\r\nContent-Type: {kind}; charset=utf-8\r\n\
-         Content-Length: {}\r\nConnection: close\r\n{header}\r\n{body}",
+/// Which month a question about recordings is about, as the bodies of the field are named.
+fn month(body: &str) -> String {
+    let number = |name: &str| {
+        let (_, rest) = body.split_once(&format!("<{name}>"))?;
+        rest.split('<').next()?.trim().parse::<u16>().ok()
+    };
+    format!(".{}-{}", number("year").unwrap_or_default(), number("monthOfYear").unwrap_or_default())
+}
+
+fn page(status: &str, kind: &str, header: &str, body: &str) -> Vec<u8> {
+    answer(status, &format!("{kind}; charset=utf-8"), header, body.as_bytes())
+}
+
+fn file(kind: &str, bytes: &[u8]) -> Vec<u8> {
+    answer("200 OK", kind, "", bytes)
+}
+
+fn answer(status: &str, kind: &str, header: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {status}\r\nServer: sitewarden-sim\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n{header}\r\n",
         body.len()
-    )
+    );
+    [head.as_bytes(), body].concat()
 }
 
 /// A self-signed certificate like a camera's: good for a year, or run out in 2020.

@@ -15,6 +15,7 @@ use super::local::{LocalPage, arrival_key, local_page};
 use super::more;
 use super::reader::{Error, Found, Source, Table};
 use super::remedy::{self, Access};
+use super::usual::{self, Credentials};
 
 /// A password, key or community. It never shows itself: not in a log, not in an error, not in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -92,6 +93,8 @@ pub struct Device {
     pub parent: Option<DeviceId>,
     /// Its checks, at least one, each name once.
     pub checks: Vec<Check>,
+    /// Usual checks of its class that it does without, because it names no credentials for them.
+    pub left_out: Vec<String>,
     /// How it may be acted on.
     pub remedy: Access,
 }
@@ -136,6 +139,21 @@ pub struct Confirm {
 
 /// Reads a technician's file: one device at top level. Its id defaults to the file's stem.
 pub fn read_device_file(path: &Path) -> Result<Device, super::LoadError> {
+    read_device_file_with(path, &Credentials::default())
+}
+
+/// Reads the `[credentials.NAME]` tables of a file that holds nothing else.
+pub fn read_credentials(path: &Path) -> Result<Credentials, super::LoadError> {
+    let text = super::read_text(path)?;
+    let file = path.display().to_string();
+    let mut top = Source { file: &file, text: &text }.parse()?;
+    let sets = usual::credentials(&mut top)?;
+    top.finish("a file of credentials")?;
+    Ok(sets)
+}
+
+/// The same, for a device that names credentials of another file.
+pub fn read_device_file_with(path: &Path, sets: &Credentials) -> Result<Device, super::LoadError> {
     let text = super::read_text(path)?;
     let stem: String = path
         .file_stem()
@@ -145,12 +163,12 @@ pub fn read_device_file(path: &Path) -> Result<Device, super::LoadError> {
         .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
         .take(64)
         .collect();
-    Ok(parse_device(&text, &path.display().to_string(), &stem)?)
+    Ok(device(Source { file: &path.display().to_string(), text: &text }.parse()?, Some(&stem), sets)?)
 }
 
 /// Parses one device at top level; `file` is for messages, `default_id` is its id if it names none.
 pub fn parse_device(text: &str, file: &str, default_id: &str) -> Result<Device, Error> {
-    device(Source { file, text }.parse()?, Some(default_id))
+    device(Source { file, text }.parse()?, Some(default_id), &Credentials::default())
 }
 
 /// Parses `[[device]]` tables and nothing else: the configuration that the server desires.
@@ -174,7 +192,7 @@ pub struct Wanted {
 /// The same, with all that the server says besides.
 pub fn parse_desired(text: &str, file: &str) -> Result<Wanted, Error> {
     let mut table = Source { file, text }.parse()?;
-    let mut devices = device_tables(&mut table)?;
+    let mut devices = device_tables(&mut table, &Credentials::default())?;
     let left_out = more::add(&mut table, &mut devices)?;
     let local_page = local_page(&mut table)?;
     let arrival_key = arrival_key(&mut table)?;
@@ -183,7 +201,7 @@ pub fn parse_desired(text: &str, file: &str) -> Result<Wanted, Error> {
 }
 
 /// Takes the `[[device]]` tables out of a file's top level and checks them against each other.
-pub(super) fn device_tables(top: &mut Table<'_>) -> Result<Vec<Device>, Error> {
+pub(super) fn device_tables(top: &mut Table<'_>, sets: &Credentials) -> Result<Vec<Device>, Error> {
     let tables = top.tables("device")?;
     if tables.len() > DEVICES_MAX {
         return Err(top.error_here(
@@ -196,7 +214,7 @@ pub(super) fn device_tables(top: &mut Table<'_>) -> Result<Vec<Device>, Error> {
     let mut ids = BTreeSet::new();
     for table in tables {
         let span = table.span();
-        let device = device(table, None)?;
+        let device = device(table, None, sets)?;
         if !ids.insert(device.id.clone()) {
             return Err(top.error(
                 span,
@@ -239,7 +257,7 @@ pub(super) fn is_in_loop(devices: &[Device], start: usize) -> bool {
     false
 }
 
-pub(super) fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<Device, Error> {
+fn device(mut table: Table<'_>, default_id: Option<&str>, sets: &Credentials) -> Result<Device, Error> {
     let id = match (table.text("id", "\"cam-3\"")?, default_id) {
         (Some(found), _) => device_id(&table, "id", found)?,
         (None, Some(default)) => DeviceId::try_from(default).map_err(|e| {
@@ -252,16 +270,17 @@ pub(super) fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<D
             return Err(table.error_here("`id` is missing".into(), "Add for example: id = \"cam-3\""));
         }
     };
+    let word = table.peek("class").map(str::to_owned);
     let Device { name, class, address, .. } = bare(&mut table, id.clone())?;
     let parent = match table.text("parent", "\"sw-1\"")? {
         Some(found) => Some(device_id(&table, "parent", found)?),
         None => None,
     };
-    let tables = table.tables("check")?;
+    let usual::Expanded { checks: tables, left_out } = usual::expand(&mut table, word.as_deref(), sets)?;
     if tables.is_empty() || tables.len() > CHECKS_MAX {
         return Err(table.error_here(
             format!("the device \"{id}\" has {} checks", tables.len()),
-            format!("Give it 1 to {CHECKS_MAX} [[check]] tables, the simplest is: kind = \"icmp\""),
+            format!("Give it 1 to {CHECKS_MAX} [[check]] tables, the simplest is: kind = \"icmp\"; or a `class`, which has its own"),
         ));
     }
     let mut checks: Vec<Check> = Vec::with_capacity(tables.len());
@@ -278,7 +297,7 @@ pub(super) fn device(mut table: Table<'_>, default_id: Option<&str>) -> Result<D
     }
     let remedy = remedy::read(&mut table)?;
     table.finish("a device")?;
-    Ok(Device { id, name, class, address, parent, checks, remedy })
+    Ok(Device { id, name, class, address, parent, checks, left_out, remedy })
 }
 
 /// What every device is: its name, its class, its address.
@@ -294,7 +313,7 @@ pub(super) fn bare(table: &mut Table<'_>, id: DeviceId) -> Result<Device, Error>
         ));
     }
     let (address, checks, remedy) = (address.value, Vec::new(), Access::default());
-    Ok(Device { id, name, class, address, parent: None, checks, remedy })
+    Ok(Device { id, name, class, address, parent: None, checks, left_out: Vec::new(), remedy })
 }
 
 pub(super) fn device_id(table: &Table<'_>, key: &str, found: Found<String>) -> Result<DeviceId, Error> {

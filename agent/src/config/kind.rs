@@ -49,6 +49,8 @@ pub enum Kind {
     Picture(Picture),
     /// What a Hikvision device says of itself, over ISAPI.
     Isapi(Recorder),
+    /// A recorder, a camera or a door controller of Dahua.
+    Dahua(Recorder),
     /// What a camera says of itself, over ONVIF.
     Onvif(Onvif),
     /// How a switch is, over SNMP.
@@ -75,6 +77,7 @@ impl Kind {
             Self::Rtsp(_) => "rtsp",
             Self::Picture(_) => "picture",
             Self::Isapi(_) => "isapi",
+            Self::Dahua(_) => "dahua",
             Self::Onvif(_) => "onvif",
             Self::Switch(_) => "switch",
             Self::Ups(_) => "ups",
@@ -96,6 +99,7 @@ pub(super) enum Word {
     Rtsp,
     Picture,
     Isapi,
+    Dahua,
     Onvif,
     Switch,
     Ups,
@@ -114,6 +118,7 @@ pub(super) const KINDS: &[(&str, Word)] = &[
     ("rtsp", Word::Rtsp),
     ("picture", Word::Picture),
     ("isapi", Word::Isapi),
+    ("dahua", Word::Dahua),
     ("onvif", Word::Onvif),
     ("switch", Word::Switch),
     ("ups", Word::Ups),
@@ -145,6 +150,7 @@ impl Word {
             Self::Rtsp => (Kind::Rtsp(rtsp::read(table)?), 120, 15),
             Self::Picture => (Kind::Picture(http::read_picture(table)?), 120, 15),
             Self::Isapi => (Kind::Isapi(recorder::read(table)?), 300, 30),
+            Self::Dahua => (Kind::Dahua(recorder::read(table)?), 300, 30),
             Self::Onvif => (Kind::Onvif(onvif::read(table)?), 300, 30),
             Self::Switch => (Kind::Switch(switch::read(table)?), 120, 30),
             Self::Ups => (Kind::Ups(ups::read(table)?), 60, 10),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 /// What is wrong with a file, where, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -278,6 +278,51 @@ impl<'s> Table<'s> {
                 format!("Write [{key}] on a line of its own"),
             ))
         }
+    }
+
+    /// The tables in this one, each under a name of its own.
+    pub fn named_tables(self) -> Result<Vec<(String, Table<'s>)>, Error> {
+        let source = self.source;
+        let of = |(key, value): (Spanned<DeString<'s>>, Spanned<DeValue<'s>>)| {
+            let (name, at) = (key.get_ref().to_string(), value.span());
+            match value.into_inner() {
+                DeValue::Table(table) => Ok((name, Table::new(source, at, table))),
+                _ => Err(source.error(
+                    at,
+                    format!("`{name}` must be a table"),
+                    "Give it a name and a line of its own, for example: [credentials.cameras]".into(),
+                )),
+            }
+        };
+        self.rest.into_iter().map(of).collect()
+    }
+
+    /// An empty table in the same place.
+    pub fn beside(&self) -> Self {
+        Self::new(self.source, self.span.clone(), DeTable::new())
+    }
+
+    /// Adds the keys of a text that are not written, as if they stood where the table begins.
+    pub fn fill(&mut self, keys: &'s str) {
+        let Ok(table) = DeTable::parse(keys) else { return };
+        for (key, value) in table.into_inner() {
+            if !self.has(key.get_ref()) {
+                let (key, value) = (key.into_inner(), value.into_inner());
+                let at = || self.span.clone();
+                self.rest.insert(Spanned::new(at(), key), Spanned::new(at(), value));
+            }
+        }
+    }
+
+    /// Adds a text, as if it stood where the table begins.
+    pub fn fill_text(&mut self, key: &'static str, word: &str) {
+        let value = DeValue::String(word.to_owned().into());
+        self.rest.insert(Spanned::new(self.span.clone(), key.into()), Spanned::new(self.span.clone(), value));
+    }
+
+    /// Whether a key is written, without taking it.
+    pub fn has(&self, key: &str) -> bool {
+        self.rest.contains_key(key)
     }
 
     /// A text, without taking it.

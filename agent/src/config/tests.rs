@@ -142,3 +142,95 @@ fn the_agents_file_is_read() {
     assert!(error.to_string().contains("`broker` is not a key of the agent's file"), "{error}");
     assert!(Config::parse("", "f").unwrap_err().to_string().contains("`data_dir` is missing"));
 }
+
+const SETS: &str = "data_dir = \"/d\"\n[credentials.cams]\nuser = \"viewer\"\npassword = \"hunter2\"\n\
+                    [credentials.net]\ncommunity = \"reads\"\n";
+
+fn local(device: &str) -> Result<Device, Error> {
+    Config::parse(&format!("{SETS}[[device]]\nid = \"d\"\naddress = \"h\"\n{device}"), "f")
+        .map(|mut config| config.devices.remove(0))
+}
+
+fn names(device: &Device) -> Vec<&str> {
+    device.checks.iter().map(|check| check.name.as_str()).collect()
+}
+
+#[test]
+fn a_few_lines_are_a_device_with_its_usual_checks() {
+    let device = local("class = \"camera\"\nmaker = \"hikvision\"\ncredentials = \"cams\"\n").unwrap();
+    assert_eq!(names(&device), ["icmp", "isapi", "rtsp", "picture"]);
+    let Kind::Rtsp(rtsp) = &device.find_check("rtsp").unwrap().kind else { panic!("not rtsp") };
+    assert_eq!(rtsp.path, "/Streaming/Channels/102");
+    assert_eq!(
+        rtsp.login.as_ref().map(|(user, word)| (user.as_str(), word.reveal())),
+        Some(("viewer", "hunter2"))
+    );
+    let switch = local("class = \"switch\"\ncredentials = [\"cams\", \"net\"]\n").unwrap();
+    assert_eq!(names(&switch), ["icmp", "switch", "topology"]);
+    let Kind::Topology(snmp) = &switch.checks[2].kind else { panic!("not topology") };
+    assert!(matches!(&snmp.security, Security::V2c { community } if community.reveal() == "reads"));
+    // Without credentials it is watched as far as that goes, and says so.
+    let bare = local("class = \"camera\"\nmaker = \"axis\"\n").unwrap();
+    assert_eq!((names(&bare), bare.left_out.len()), (vec!["icmp", "onvif"], 2));
+    assert_eq!(names(&parse_device("address = \"h\"\nclass = \"phone\"\n", "f", "d").unwrap()), ["icmp"]);
+}
+
+#[test]
+fn what_is_written_goes_before_what_is_usual() {
+    let text = "class = \"camera\"\nmaker = \"hikvision\"\ncredentials = \"cams\"\n\
+                [[device.check]]\nname = \"icmp\"\nevery = \"10s\"\n\
+                [[device.check]]\nname = \"picture\"\noff = true\n\
+                [[device.check]]\nkind = \"rtsp\"\npath = \"/live\"\n\
+                [[device.check]]\nkind = \"isapi\"\nname = \"second\"\nuser = \"u\"\npassword = \"own\"\n";
+    let device = local(text).unwrap();
+    assert_eq!(names(&device), ["icmp", "isapi", "rtsp", "second"]);
+    assert_eq!(device.checks[0].every, Duration::from_secs(10));
+    let Kind::Rtsp(rtsp) = &device.checks[2].kind else { panic!("not rtsp") };
+    assert!(rtsp.path == "/live" && rtsp.login.is_some(), "{rtsp:?}");
+    let Kind::Isapi(own) = &device.checks[3].kind else { panic!("not isapi") };
+    assert!(matches!(&own.auth, HttpAuth::Digest { user, .. } if user == "u"), "{own:?}");
+    // Checks alone are all the checks, as ever.
+    let plain = local("class = \"camera\"\n[[device.check]]\nkind = \"icmp\"\n").unwrap();
+    assert_eq!(names(&plain), ["icmp"]);
+}
+
+#[test]
+fn a_mistake_in_a_short_device_is_told_with_line_key_and_remedy() {
+    let wrong = |device: &str, line: usize, words: &[&str]| {
+        let error = local(device).unwrap_err();
+        assert_eq!(error.line, line, "{error}");
+        for word in words {
+            assert!(error.to_string().contains(word), "{word:?} is not in: {error}");
+        }
+    };
+    wrong("class = \"camera\"\nmaker = \"hikvison\"\n", 11, &["`maker`", "hikvision, dahua"]);
+    wrong("class = \"camera\"\ncredentials = \"cam\"\n", 11, &["`credentials`", "Use one of: cams, net"]);
+    wrong("class = \"camera\"\ncredentials = [\"cams\", \"cams\"]\n", 11, &["second set"]);
+    wrong("maker = \"axis\"\n", 7, &["`class` is missing"]);
+    let strange = "class = \"ups\"\n[[device.check]]\nname = \"isapi\"\nevery = \"1m\"\n";
+    wrong(strange, 11, &["`isapi` is no usual check", "icmp, ups"]);
+    wrong("class = \"ups\"\n[[device.check]]\nname = \"icmp\"\nevry = \"1m\"\n", 13, &["`every`"]);
+    let sets =
+        |text: &str| Config::parse(&format!("data_dir = \"/d\"\n[credentials.a]\n{text}"), "f").unwrap_err();
+    assert!(sets("user = \"u\"\n").to_string().contains("neither `password` nor `community`"));
+    let short = sets("version = \"3\"\nuser = \"u\"\nauth = \"md5\"\nauth_password = \"s3cret\"\n");
+    assert!(short.line == 6 && !short.to_string().contains("s3cret"), "{short}");
+}
+
+#[test]
+fn everything_that_is_usual_is_a_device() {
+    use sitewarden_proto::usual;
+    let full = usual::Credentials { login: Some(("viewer", "a\"b")), community: Some("reads") };
+    for row in usual::all() {
+        let (checks, lacking) = usual::text(&row.class, &row.maker, full);
+        let device = parse_device(&format!("address = \"h\"\nclass = \"{}\"\n{checks}", row.class), "f", "d");
+        let device = device.unwrap_or_else(|error| panic!("{error}\n{checks}"));
+        assert_eq!((device.checks.len(), lacking.len()), (row.checks.len(), 0), "{checks}");
+        let short = format!(
+            "class = \"{}\"\n{}credentials = [\"cams\", \"net\"]\n",
+            row.class,
+            if row.maker.is_empty() { String::new() } else { format!("maker = \"{}\"\n", row.maker) }
+        );
+        assert_eq!(names(&local(&short).unwrap()), names(&device), "{short}");
+    }
+}

@@ -193,6 +193,7 @@ fn asks_the_device(check: &Check) -> bool {
         | Kind::Rtsp(_)
         | Kind::Picture(_)
         | Kind::Isapi(_)
+        | Kind::Dahua(_)
         | Kind::Onvif(_)
         | Kind::Switch(_)
         | Kind::Ups(_)

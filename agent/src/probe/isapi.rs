@@ -15,72 +15,37 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
-use serde_json::Value;
-use tokio::time::Instant;
 
-use super::memory::Whose;
 use super::tree::Node;
 use super::web::{Ended, Part, Web};
-use super::{Context, OutcomeState, Reading};
+use super::{Context, Reading, recording};
 use crate::config;
-use crate::model::access::{self, OpenSince};
 use crate::model::archive::{Archive, months};
 use crate::model::health::Shown;
-use crate::model::recorder::{Channel, Known, Seen, judge};
+use crate::model::recorder::{Channel, Known, Seen};
 use said::{Sort, Track, Work};
 
-/// Of the check's time limit, so that what came in is kept.
-const SHARE: f64 = 0.9;
-/// Channels whose days are asked for in one run.
-const DAYS_A_RUN: usize = 4;
-/// How long an answer about days is not asked for again.
-const DAYS_AGAIN_S: i64 = 6 * 3_600;
 /// Doors of one controller that are asked for by name.
 const DOORS_MAX: u32 = 16;
 
-/// Asks; `device` and `check` name what is remembered.
+/// Asks; the subject is the device, the check and the address.
 ///
 /// Values: `parts_unknown`, `uptime_s`, `cpu_percent`, `temperature_c`, `clock_offset_ms`, `disks`, `disks_fine`,
 /// `disk_free_mb.N`, `channels`, `channels_online`, `channels_recording`, `days_kept`, `doors`, `readers_online`, `battery_v`. Faults: those of
 /// [`crate::model::recorder`] and [`crate::model::access`], `http_silent`, `http_auth_rejected`, `account_locked`, `health_unclear`.
 pub(crate) async fn read(
-    (device, check, address): (&str, &str, &str),
+    subject: (&str, &str, &str),
     asked: &config::Recorder,
     limit: Duration,
     context: &Context,
 ) -> Reading {
-    let whose = Whose { device: device.to_owned(), check: check.to_owned(), baseline: asked.baseline };
-    let mut known: Known = context.memory().recall(&whose);
-    let deadline = Instant::now() + limit.mul_f64(SHARE);
-    let place = (address, asked.port, asked.tls);
-    let look = async {
-        let web = Web::new(place, &asked.auth, context.http(), deadline).await?;
-        Look { web, asked, seen: Seen::default(), sort: Sort::Other, wall: None }
-            .all(&mut known, context)
-            .await
-    };
-    let seen = match look.await {
-        Ok(seen) => seen,
+    let (web, mut past) = match recording::begin(subject, asked, limit, context).await {
+        Ok(begun) => begun,
         Err(Ended(reading)) => return *reading,
     };
-    let now = context.clock().now();
-    let mut reading = judge(&seen, asked, &mut known, now);
-    // A controller that does not say what it is today has been one before.
-    if seen.doors.is_some() || asked.doors > 0 || !known.access.doors.is_empty() {
-        let briefly = Whose { check: format!("{check} doors"), ..whose.clone() };
-        let mut since: OpenSince = context.memory().recall(&briefly);
-        reading = access::judge(reading, seen.doors.as_ref(), asked, (&mut known.access, &mut since), now);
-        context.memory().keep_briefly(&briefly, &since);
-    }
-    if seen.answered == 0 {
-        let why: Vec<String> = seen.unknown.iter().map(|(part, why)| format!("{part}: {why}")).collect();
-        let text = "the device answers, and none of what was asked";
-        let why = [("why", Value::from(why.join("; ")))];
-        reading = reading.fault(OutcomeState::Bad, "health_unclear", text, why);
-    } else {
-        context.memory().keep(&whose, &known);
-    }
-    reading
+    let look = Look { web, asked, seen: Seen::default(), sort: Sort::Other, wall: None };
+    let seen = look.all(&mut past.known, context).await;
+    past.judge(seen, asked, context)
 }
 
 /// One run over a device.
@@ -189,11 +154,8 @@ impl Look<'_> {
         answered_at: Timestamp,
     ) {
         let Some(shown) = text.and_then(|text| Shown::parse(text, zone)) else { return };
-        // The device tells whole seconds, so on the average it is half of one ahead of what it says.
-        let middle_ms =
-            i64::midpoint(asked_at.as_millisecond(), answered_at.as_millisecond()).saturating_sub(500);
-        let Ok(middle) = Timestamp::from_millisecond(middle_ms) else { return };
-        self.seen.offset_ms = Some(shown.offset_ms(middle, i64::from(self.asked.max_offset_ms)));
+        let limit_ms = i64::from(self.asked.max_offset_ms);
+        self.seen.offset_ms = recording::offset_ms(shown, (asked_at, answered_at), limit_ms);
         self.wall = Some(shown.wall);
     }
 
@@ -278,28 +240,12 @@ impl Look<'_> {
     /// Asks for the days of those channels that were asked longest ago.
     async fn days(&mut self, known: &mut Known, now: Timestamp) -> Result<(), Ended> {
         let Some(today) = self.wall.map(jiff::civil::DateTime::date) else { return Ok(()) };
-        let now_s = now.as_second();
-        let age =
-            |channel: &Channel, known: &Known| known.archives.get(&channel.id).map(|seen| seen.asked_at_s);
-        let is_there = |id: &String| self.seen.channels.iter().any(|channel| channel.id == *id);
-        if !self.seen.channels.is_empty() {
-            known.archives.retain(|id, _| is_there(id));
-        }
-        let mut due: Vec<(Option<i64>, String)> = self
-            .seen
-            .channels
-            .iter()
-            .filter(|channel| channel.scheduled != Some(false) && !self.asked.spare.contains(&channel.id))
-            .map(|channel| (age(channel, known), channel.id.clone()))
-            .filter(|(asked_at_s, _)| asked_at_s.is_none_or(|at| (now_s - at).abs() >= DAYS_AGAIN_S))
-            .collect();
-        due.sort();
-        for (_, id) in due.into_iter().take(DAYS_A_RUN) {
+        for id in recording::due_for_days(&self.seen, self.asked, known, now) {
             match self.days_of(&id, today).await? {
                 Part::Said(days) => {
                     self.seen.answered += 1;
                     let archive: &mut Archive = known.archives.entry(id).or_default();
-                    archive.observe(&days, today, self.asked.keep_days, now_s);
+                    archive.observe(&days, today, self.asked.keep_days, now.as_second());
                 }
                 Part::Unknown(why) => {
                     self.seen.unknown.insert("days", why);

@@ -284,6 +284,20 @@ pub(crate) async fn ask(
     Ok(Met { session, rows, walk })
 }
 
+/// Gets a few objects with a single try, of a device that nobody has said to be one; None when it does not answer.
+pub(crate) async fn once(
+    target: SocketAddr,
+    security: &Security,
+    wait: Duration,
+    sessions: &Sessions,
+    objects: &[&str],
+) -> Option<Vec<VarBind>> {
+    let auth = credentials(security, sessions).ok()?;
+    let objects: Vec<Oid> = objects.iter().filter_map(|text| text.parse().ok()).collect();
+    let session = sessions.client(target, auth, wait, 1).await.ok()?;
+    get_all(&session, &objects).await.ok()
+}
+
 /// Opens a session and gets all objects. After a failure nothing that was remembered about the device counts.
 async fn meet(
     sessions: &Sessions,

@@ -116,6 +116,10 @@ impl Certificate {
         })
     }
 
+    pub(crate) fn subject(&self) -> &str {
+        &self.subject
+    }
+
     pub(crate) fn facts(&self, reading: Reading) -> Reading {
         reading
             .fact("not_after", &self.not_after.to_string())

@@ -135,7 +135,7 @@ async fn chassis(session: &Session, deadline: Instant) -> Option<Vec<u8>> {
 }
 
 /// The gateway's own neighbours: `address hwtype flags mac mask device`, a line each.
-fn own_neighbours() -> Vec<Neighbour> {
+pub(crate) fn own_neighbours() -> Vec<Neighbour> {
     let text = std::fs::read_to_string("/proc/net/arp").unwrap_or_default();
     let row = |line: &str| {
         let mut words = line.split_whitespace();

@@ -106,6 +106,20 @@ impl<'a> Web<'a> {
         self.document(&question).await
     }
 
+    /// Gets an answer that is no document: lines of text. `Error: …` is one, whatever its status.
+    pub(crate) async fn text(&mut self, path: &str) -> Result<Part<Vec<u8>>, Ended> {
+        let port = self.port;
+        let question =
+            Question { method: Method::GET, port, path, content_type: "", body: "", logs_in: true };
+        Ok(match self.bytes(&question).await? {
+            Part::Said((status, bytes)) if status.is_success() || bytes.starts_with(b"Error: ") => {
+                Part::Said(bytes)
+            }
+            Part::Said((status, _)) => Part::Unknown(format!("status {}", status.as_u16())),
+            Part::Unknown(why) => Part::Unknown(why),
+        })
+    }
+
     /// Asks with a body in XML for a document; for questions that change nothing.
     pub(crate) async fn query(&mut self, path: &str, body: &str) -> Result<Part<Node>, Ended> {
         let (port, content_type) = (self.port, "application/xml; charset=UTF-8");

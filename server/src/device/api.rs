@@ -25,6 +25,7 @@ use crate::{gateway, incident};
 pub mod parent;
 mod record;
 pub mod topology;
+mod usual;
 
 pub use parent::{NewParent, Parent};
 
@@ -130,8 +131,20 @@ pub struct NewDevice {
     pub parent_id: Option<String>,
     /// What it hangs off, for reach and for power.
     pub parents: Option<Vec<NewParent>>,
-    /// TOML: `[[check]]` tables.
+    /// TOML: `[[check]]` tables; empty is what is usual for the class and the maker.
+    #[serde(default)]
     pub checks: String,
+    /// Who made it, for the usual checks; see `GET /api/v1/usual-checks`.
+    #[serde(default)]
+    pub maker: String,
+    /// Whom the usual checks log in as; sealed with them.
+    #[serde(default)]
+    pub user: String,
+    #[serde(default)]
+    pub password: String,
+    /// What the usual checks read SNMP with.
+    #[serde(default)]
+    pub community: String,
 }
 
 /// What changes of a device; what is left out stays.
@@ -179,6 +192,7 @@ pub fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/devices", Act::SeeDevices, list)
         .post("/api/v1/devices", Act::EditDevices, create)
+        .get("/api/v1/usual-checks", Act::SeeDevices, usual::list)
         .get("/api/v1/devices/{id}", Act::SeeDevices, get)
         .patch("/api/v1/devices/{id}", Act::EditDevices, change)
         .delete("/api/v1/devices/{id}", Act::EditDevices, remove)
@@ -203,7 +217,8 @@ pub fn routes() -> Routes {
     record::states,
     record::history,
     parent::of_gateway,
-    parent::set_gateway
+    parent::set_gateway,
+    usual::list
 ))]
 pub struct Doc;
 
@@ -313,10 +328,11 @@ async fn create(
     viewer: Viewer,
     Json(new): Json<NewDevice>,
 ) -> Result<(StatusCode, Json<Device>), ApiError> {
-    let (checks, check_list) = checks(&app, &new.checks)?;
+    let text = usual::of_new(&new)?;
+    let (checks, check_list) = checks(&app, &text)?;
     let links = parent::read(new.parents, new.parent_id)?.unwrap_or_default();
     let fields = Fields {
-        confirm_ms: confirm_ms(&new.checks),
+        confirm_ms: confirm_ms(&text),
         name: line("name", &new.name, 1..=120)?,
         class: class(&new.class)?,
         address: line("address", &new.address, 1..=255)?,

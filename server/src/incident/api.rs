@@ -140,7 +140,7 @@ async fn list(
             ));
         }
     };
-    let filter = Filter { open, site_id: query.site_id, device_id: query.device_id, ticket_id: None };
+    let filter = Filter { open, site_id: query.site_id, device_id: query.device_id, ..Filter::default() };
     let rows = store::list(&mut *app.db.read().await?, &viewer.scope, &filter, 1000).await?;
     Ok(Json(Items::all(rows.into_iter().map(Incident::from).collect())))
 }

@@ -176,12 +176,26 @@ pub async fn find(conn: &mut Conn, scope: &Scope, id: &str) -> sqlx::Result<Opti
 pub struct Filter {
     /// Open only, closed only, or both.
     pub open: Option<bool>,
+    /// Only causes of their own, as far as it is known.
+    pub is_cause: bool,
     /// Only of this site.
     pub site_id: Option<String>,
     /// Only of this device.
     pub device_id: Option<String>,
     /// Only of this ticket.
     pub ticket_id: Option<String>,
+}
+
+/// The ids of what stands under a cause, as far as the viewer may see it, newest first; at most `limit`.
+pub async fn list_symptom_ids(conn: &mut Conn, scope: &Scope, limit: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "SELECT i.id FROM incident i JOIN site s ON s.id = i.site_id WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) \
+         AND i.closed_at IS NULL AND i.cause_id IS NOT NULL ORDER BY i.opened_at DESC, i.id DESC LIMIT $2",
+    )
+    .bind(scope.customer())
+    .bind(limit)
+    .fetch_all(conn)
+    .await
 }
 
 /// Incidents that the viewer may see, newest first; at most `limit`.
@@ -191,6 +205,9 @@ pub async fn list(conn: &mut Conn, scope: &Scope, filter: &Filter, limit: i64) -
         Some(true) => text.push_str(" AND i.closed_at IS NULL"),
         Some(false) => text.push_str(" AND i.closed_at IS NOT NULL"),
         None => {}
+    }
+    if filter.is_cause {
+        text.push_str(" AND i.cause_id IS NULL");
     }
     let by = [
         ("i.site_id", filter.site_id.as_deref()),

@@ -2,7 +2,8 @@
 //!
 //! Nearly everything that comes is a metric block of a gateway that is online: it changes no state, so the
 //! blocks of a whole batch are written together, in one statement for the blocks, one for the marks, one for who
-//! was heard. Everything else goes through the steps of one packet, in the same transaction; what its gateway
+//! was heard. So it is with faults that many gateways raise at the same moment: in a storm they are what comes.
+//! Everything else goes through the steps of one packet, in the same transaction; what its gateway
 //! said before is written first, so each gateway's packets take effect in their order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,10 +12,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sitewarden_proto::id::GatewayId;
 use sitewarden_proto::topic::{Down, Up};
-use sitewarden_proto::wire::Session;
+use sitewarden_proto::wire::{Envelope, Session};
 
+use super::block::stored;
 use super::clocks::correction;
 use super::devices::Own;
+use super::raise::{Raises, new_events};
 use super::read::{Content, Cover, Head, Packet};
 use super::{Answer, Error, Sender, effect, report};
 use crate::app::{App, Touched};
@@ -101,7 +104,7 @@ struct Batch<'a> {
     done: Done,
     /// Every sender; `None` for one that is not known or was revoked.
     known: HashMap<GatewayId, Option<Known>>,
-    plain: Plain,
+    plain: Plain<'a>,
 }
 
 /// A sender as it stands at this point of the batch.
@@ -113,14 +116,15 @@ struct Known {
 
 /// What is to be written for packets that need no more than that.
 #[derive(Default)]
-struct Plain {
+struct Plain<'a> {
     blocks: Vec<Block>,
+    raises: Raises<'a>,
     marks: BTreeMap<(GatewayId, u64), Mark>,
     heard: BTreeMap<GatewayId, i64>,
     answers: BTreeMap<(GatewayId, u64), Answer>,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
     /// Reads who sent the batch and how far each of them has come.
     async fn meet(&mut self, conn: &mut Conn, packets: &[Packet]) -> sqlx::Result<()> {
         let ids: BTreeSet<&GatewayId> = packets.iter().map(|packet| &packet.gateway).collect();
@@ -155,7 +159,7 @@ impl Batch<'_> {
     }
 
     /// True when it was a plain one.
-    async fn one(&mut self, conn: &mut Conn, packet: &Packet) -> Result<bool, Error> {
+    async fn one(&mut self, conn: &mut Conn, packet: &'a Packet) -> Result<bool, Error> {
         let gateway = &packet.gateway;
         let unknown = || Error::Unknown(gateway.clone());
         if !self.known.contains_key(gateway) {
@@ -165,10 +169,16 @@ impl Batch<'_> {
             self.known.insert(gateway.clone(), known);
         }
         let known = self.known.get(gateway).and_then(Option::as_ref).ok_or_else(unknown)?;
+        let is_told_all = known.standing.state == State::Online && known.standing.replay_to.is_none();
         match &packet.content {
             Content::Block(head, cover) if known.is_plain(head) => {
                 self.block(conn, packet, head, cover).await?;
                 Ok(true)
+            }
+            Content::Records(head, envelope)
+                if is_told_all && self.raise(conn, packet, head, envelope).await? =>
+            {
+                Ok(false)
             }
             Content::Unreadable(error) => {
                 let error = match error {
@@ -204,7 +214,7 @@ impl Batch<'_> {
     async fn block(
         &mut self,
         conn: &mut Conn,
-        packet: &Packet,
+        packet: &'a Packet,
         head: &Head,
         cover: &Cover,
     ) -> sqlx::Result<()> {
@@ -220,16 +230,8 @@ impl Batch<'_> {
             self.done.count("hole", 1);
         } else if head.last > upto {
             answer.upto = head.last;
-            known.marks.insert(head.epoch, head.last);
-            let epoch = hex_u64(head.epoch);
-            let session_started_at =
-                known.standing.session_started_at.unwrap_or_else(|| self.now.as_millisecond());
-            let mark =
-                Mark { gateway: gateway.clone(), epoch: epoch.clone(), upto: head.last, session_started_at };
-            self.plain.marks.insert((gateway.clone(), head.epoch), mark);
             let own = self.own(conn, gateway).await?;
-            let sender =
-                Sender { id: gateway, epoch, offset_ms: correction(offset), now: self.now, current: true };
+            let sender = self.advance(packet, head, offset);
             let block = stored(&mut self.done, &own, &sender, head.first, cover, packet);
             self.plain.blocks.extend(block);
         } else {
@@ -240,10 +242,59 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Takes in records that do nothing but raise faults; false when they have to be gone through one by one.
+    async fn raise(
+        &mut self,
+        conn: &mut Conn,
+        packet: &'a Packet,
+        head: &Head,
+        envelope: &'a Envelope,
+    ) -> sqlx::Result<bool> {
+        let gateway = &packet.gateway;
+        let upto = self.upto(conn, gateway, head.epoch).await?;
+        if head.first > upto + 1 {
+            return Ok(false);
+        }
+        let events = new_events(head, envelope, upto);
+        if events.is_empty() {
+            return Ok(false);
+        }
+        let own = self.own(conn, gateway).await?;
+        if !self.plain.raises.fits(&own, &events) {
+            return Ok(false);
+        }
+        let Some(Some(known)) = self.known.get(gateway) else { return Ok(false) };
+        let config_version = known.standing.config_version;
+        let offset = self.observe(packet, head);
+        let sender = self.advance(packet, head, offset);
+        self.done.count("event", events.len() as u64);
+        self.plain.raises.add(sender, &events);
+        self.plain.heard.insert(gateway.clone(), packet.received_at.as_millisecond());
+        let answer = Answer { epoch: head.epoch, upto: head.last, config_version, ..Answer::default() };
+        self.plain.answers.insert((gateway.clone(), head.epoch), answer);
+        Ok(true)
+    }
+
+    /// Moves a sender's mark behind a packet.
+    fn advance(&mut self, packet: &'a Packet, head: &Head, offset: i64) -> Sender<'a> {
+        let gateway = &packet.gateway;
+        let epoch = hex_u64(head.epoch);
+        if let Some(Some(known)) = self.known.get_mut(gateway) {
+            known.marks.insert(head.epoch, head.last);
+            let session_started_at =
+                known.standing.session_started_at.unwrap_or_else(|| self.now.as_millisecond());
+            let mark =
+                Mark { gateway: gateway.clone(), epoch: epoch.clone(), upto: head.last, session_started_at };
+            self.plain.marks.insert((gateway.clone(), head.epoch), mark);
+        }
+        Sender { id: gateway, epoch, offset_ms: correction(offset), now: self.now, current: true }
+    }
+
     /// Writes what has gathered.
     async fn flush(&mut self, conn: &mut Conn) -> sqlx::Result<()> {
         let plain = std::mem::take(&mut self.plain);
         history::store::insert_blocks(conn, &plain.blocks).await?;
+        self.done.touched.add(plain.raises.apply(conn).await?);
         let marks: Vec<Mark> = plain.marks.into_values().collect();
         batch::set_marks(conn, &marks, self.now).await?;
         let heard: Vec<(GatewayId, i64)> = plain.heard.into_iter().collect();
@@ -340,6 +391,8 @@ impl Batch<'_> {
         touched.add(effect::gateway_heard(conn, id, now).await?);
         let (version, reported) = gateway::store::config_versions(conn, id).await?.unwrap_or_default();
         let config_version = i64::try_from(version).unwrap_or(i64::MAX);
+        // What it says next is about its devices; in a storm nobody has the time to look them up.
+        self.own_of(conn, id, config_version).await?;
         let resend_from = asked_again(session, upto);
         let answer = Answer { epoch: session.epoch, upto, resend_from, config_version, ..Answer::default() };
         self.done.replies.push((id.clone(), Down::Ack, answer.packet(now)));
@@ -422,39 +475,6 @@ impl Known {
     fn is_plain(&self, head: &Head) -> bool {
         self.standing.state == State::Online && self.standing.replay_to.is_none_or(|to| head.last < to)
     }
-}
-
-/// A block as it is to be stored; nothing when it cannot be read or speaks of no device of its sender.
-fn stored(
-    done: &mut Done,
-    own: &Own,
-    sender: &Sender<'_>,
-    seq: i64,
-    cover: &Cover,
-    packet: &Packet,
-) -> Option<Block> {
-    let Some(stretches) = cover else {
-        // Its number is used up; what cannot be read now cannot be read later either.
-        done.turn_away("metric_block", 1);
-        return None;
-    };
-    done.count("block", 1);
-    let (ours, foreign): (Vec<_>, Vec<_>) =
-        stretches.iter().partition(|stretch| own.contains_key(&stretch.device));
-    done.turn_away("foreign_device", foreign.len() as u64);
-    let start = ours.iter().map(|stretch| stretch.start).min()?;
-    let end = ours.iter().map(|stretch| stretch.end).max()?;
-    Some(Block {
-        gateway_id: sender.id.to_string(),
-        epoch: sender.epoch.clone(),
-        seq,
-        start_at: start.saturating_add(sender.offset_ms),
-        end_at: end.saturating_add(sender.offset_ms),
-        shift_ms: sender.offset_ms,
-        received_at: packet.received_at.as_millisecond(),
-        samples: ours.iter().map(|stretch| stretch.samples).sum(),
-        body: packet.bytes.clone(),
-    })
 }
 
 /// A gateway that holds nothing, and knows numbers that we do not, was acknowledged by a server whose place a

@@ -98,13 +98,18 @@ async fn raises(conn: &mut Conn, sender: &Sender<'_>, run: &[(i64, &Event)]) -> 
             // They are devices in service, so each of their ids is one.
             let events: Vec<_> =
                 ids.iter().zip(run).map(|(id, (seq, event))| told(sender, id, *seq, event)).collect();
-            super::raise::raised(conn, sender.id, &events, sender.current).await
+            super::raise::raised(conn, &events, sender.current).await
         }
     }
 }
 
 /// A change as the wire tells it, on the server's clock.
-fn told<'e>(sender: &'e Sender<'_>, id: &'e DeviceId, seq: i64, wire: &'e Event) -> device::store::Event<'e> {
+pub(super) fn told<'e>(
+    sender: &'e Sender<'_>,
+    id: &'e DeviceId,
+    seq: i64,
+    wire: &'e Event,
+) -> device::store::Event<'e> {
     let evidence = if serde_json::from_str::<serde_json::Value>(&wire.evidence_json).is_ok() {
         wire.evidence_json.as_str()
     } else {

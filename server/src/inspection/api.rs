@@ -32,6 +32,7 @@ pub mod hand;
 pub mod report;
 pub mod shape;
 pub mod sheet;
+pub mod suit;
 
 use shape::{
     Inspection, InspectionAnchor, InspectionCoverage, InspectionPlan, InspectionStory, KnownAnchor,
@@ -71,6 +72,7 @@ pub fn routes() -> Routes {
         .get("/api/v1/inspections/coverage", Act::SeeInspections, covered)
         .put("/api/v1/inspections/anchors", Act::PlanInspections, anchor)
         .get("/api/v1/inspections/{id}", Act::SeeInspections, get)
+        .get("/api/v1/inspections/{id}/days", Act::PlanInspections, suit::days)
         .post("/api/v1/inspections/{id}/agree", Act::AgreeInspections, act::agree)
         .post("/api/v1/inspections/{id}/move", Act::AgreeInspections, act::move_to)
         .post("/api/v1/inspections/{id}/waive", Act::PlanInspections, act::waive)

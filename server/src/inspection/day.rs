@@ -16,7 +16,7 @@ const CHINA: [&str; 5] = ["Asia/Shanghai", "Asia/Urumqi", "Asia/Chongqing", "Asi
 
 /// The days on which somebody may come.
 #[derive(Debug)]
-pub(super) struct Days {
+pub struct Days {
     name: Option<String>,
     calendar: Calendar,
     closed: Vec<Window>,
@@ -71,7 +71,8 @@ impl Days {
         days.take(AFTER_MAX).find(|day| self.is_open(*day)).unwrap_or(from)
     }
 
-    fn is_open(&self, day: Date) -> bool {
+    /// Whether somebody may come that day.
+    pub(super) fn is_open(&self, day: Date) -> bool {
         !self.calendar.spans(day).is_empty() && !self.closed.iter().any(|closed| closed.holds(day))
     }
 }

@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod hand;
 pub mod plan;
 pub mod sheet;
+pub mod suit;
 pub mod year;
 
 /// An inspection with what a person needs beside it. Days are text, times Unix ms.

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 use sitewarden_proto::fault;
@@ -106,8 +107,12 @@ async fn live(State(app): State<App>, viewer: Viewer, signed: Signed) -> Result<
     beat.reset();
     let page = OpenPage { app, viewer, signed, frames, beat, behind: true, _seat: seat };
     // A proxy must not hold back what is meant to be seen now.
-    let unbuffered = [(header::HeaderName::from_static("x-accel-buffering"), "no")];
-    Ok((unbuffered, Sse::new(events(page))).into_response())
+    let head = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((head, Body::from_stream(events(page))).into_response())
 }
 
 struct OpenPage {
@@ -121,7 +126,7 @@ struct OpenPage {
     _seat: OwnedSemaphorePermit,
 }
 
-fn events(page: OpenPage) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(page: OpenPage) -> impl Stream<Item = Result<Bytes, Infallible>> {
     futures_util::stream::unfold(page, |mut page| async move {
         match page.next().await {
             Ok(Some(event)) => Some((Ok(event), page)),
@@ -136,19 +141,19 @@ fn events(page: OpenPage) -> impl Stream<Item = Result<Event, Infallible>> {
 
 impl OpenPage {
     /// The next thing to send; `None` when the stream is over.
-    async fn next(&mut self) -> anyhow::Result<Option<Event>> {
+    async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
         loop {
             if std::mem::take(&mut self.behind) {
                 let (seq, now) = (self.app.live.seq(), self.app.clock.now());
                 let mut conn = self.app.db.read().await?;
                 let board = store::read_board(&mut conn, &self.viewer.scope, seq, now).await?;
-                return Ok(Some(event("snapshot", &board)));
+                return Ok(Some(event("snapshot", &json(&board))));
             }
             tokio::select! {
                 frame = self.frames.recv() => match frame {
                     Ok(Frame::Delta(delta)) => {
-                        if let Some(text) = delta.text(&self.viewer.scope) {
-                            return Ok(Some(Event::default().event("delta").data(text)));
+                        if let Some(event) = delta.event(&self.viewer.scope) {
+                            return Ok(Some(event));
                         }
                     }
                     Ok(Frame::Refetch) => self.behind = true,
@@ -164,15 +169,20 @@ impl OpenPage {
                         return Ok(None);
                     }
                     let beat = Beat { at: now.as_millisecond(), seq: self.app.live.seq() };
-                    return Ok(Some(event("beat", &beat)));
+                    return Ok(Some(event("beat", &json(&beat))));
                 }
             }
         }
     }
 }
 
-fn event<T: Serialize>(name: &str, body: &T) -> Event {
-    Event::default().event(name).data(serde_json::to_string(body).unwrap_or_default())
+/// One event of the stream (WHATWG HTML, server-sent events). JSON as it is written here has no line breaks.
+pub(super) fn event(name: &str, json: &str) -> Bytes {
+    Bytes::from(format!("event: {name}\ndata: {json}\n\n"))
+}
+
+fn json<T: Serialize>(body: &T) -> String {
+    serde_json::to_string(body).unwrap_or_default()
 }
 
 /// Every fault that a device can have, in words.

@@ -18,8 +18,10 @@ pub struct Board {
     pub counts: Counts,
     /// Every site with its gateways and devices, by name.
     pub sites: Vec<BoardSite>,
-    /// The incidents that stand, newest first.
+    /// The incidents that stand and are causes of their own, as far as it is known, newest first.
     pub incidents: Vec<Incident>,
+    /// The ids of those that stand under a cause, newest first.
+    pub symptoms: Vec<String>,
     /// The tickets that are not closed, highest number first.
     pub tickets: Vec<Ticket>,
     /// The latest events, newest first, 20 at most.
@@ -155,6 +157,10 @@ pub struct GatewayDelta {
     pub last_heard_at: Option<i64>,
 }
 
+/// A symptom as a delta tells it, in a list to keep it short, for a storm has thousands: its id, its device, its ticket,
+/// and whether it is over.
+pub type SymptomDelta = (String, Option<String>, Option<String>, bool);
+
 /// What changed, each row with the customer it belongs to.
 #[derive(Debug, Default)]
 pub struct Delta {
@@ -164,8 +170,10 @@ pub struct Delta {
     pub devices: Vec<(String, DeviceDelta)>,
     /// Gateways.
     pub gateways: Vec<(String, GatewayDelta)>,
-    /// Incidents.
+    /// Incidents that are causes of their own, as far as it is known.
     pub incidents: Vec<(String, Incident)>,
+    /// Incidents under a cause.
+    pub symptoms: Vec<(String, SymptomDelta)>,
     /// Tickets.
     pub tickets: Vec<(String, Ticket)>,
     /// Events.
@@ -182,6 +190,7 @@ struct Seen<'a> {
     devices: Vec<&'a DeviceDelta>,
     gateways: Vec<&'a GatewayDelta>,
     incidents: Vec<&'a Incident>,
+    symptoms: Vec<&'a SymptomDelta>,
     tickets: Vec<&'a Ticket>,
     latest: Vec<&'a Latest>,
 }
@@ -195,6 +204,7 @@ impl Delta {
         any(&self.devices, customer)
             || any(&self.gateways, customer)
             || any(&self.incidents, customer)
+            || any(&self.symptoms, customer)
             || any(&self.tickets, customer)
             || any(&self.latest, customer)
     }
@@ -210,6 +220,7 @@ impl Delta {
             devices: part(&self.devices, scope),
             gateways: part(&self.gateways, scope),
             incidents: part(&self.incidents, scope),
+            symptoms: part(&self.symptoms, scope),
             tickets: part(&self.tickets, scope),
             latest: part(&self.latest, scope),
         };

@@ -29,8 +29,8 @@ const STANDING_MAX: i64 = 2000;
 /// How far back the latest events of one customer are looked for.
 const EVENTS_SEARCHED: i64 = 2000;
 const LATEST: i64 = 20;
-/// Incidents shown with a ticket.
-const STANDING_OF_TICKET: i64 = 100;
+/// Incidents shown with a ticket; its own page shows all of them.
+const STANDING_OF_TICKET: i64 = 8;
 
 #[derive(FromRow)]
 struct SiteRow {
@@ -109,20 +109,14 @@ pub async fn read_board(conn: &mut Conn, scope: &Scope, seq: u64, now: Timestamp
             });
         }
     }
-    let devices: Vec<DeviceRow> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "{DEVICE} AND (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) ORDER BY d.position, d.name, d.id"
-    )))
-    .bind(scope.customer())
-    .fetch_all(&mut *conn)
-    .await?;
-    counts.devices = devices.len();
-    for row in devices {
-        if let Some(index) = place.get(&row.site_id) {
-            let site = &mut sites[*index];
-            site.counts.add(&row.state);
-            let device: BoardDevice =
-                (row.id, row.name, row.class, row.state, row.state_since, row.parent_id, row.position);
-            site.devices.push(device);
+    for (site, packed) in packed_devices(&mut *conn, scope).await? {
+        let Some(index) = place.get(&site) else { continue };
+        let site = &mut sites[*index];
+        site.devices = packed.split(ROW_ENDS).filter_map(unpacked).collect();
+        site.devices.sort_by(|a, b| (a.6, &a.1, &a.0).cmp(&(b.6, &b.1, &b.0)));
+        counts.devices += site.devices.len();
+        for device in &site.devices {
+            site.counts.add(&device.3);
         }
     }
     for site in &mut sites {
@@ -131,29 +125,50 @@ pub async fn read_board(conn: &mut Conn, scope: &Scope, seq: u64, now: Timestamp
         counts.leads_to_nobody += usize::from(site.leads_to_nobody);
     }
 
-    let standing = incident::store::Filter { open: Some(true), ..Default::default() };
+    let standing = incident::store::Filter { open: Some(true), is_cause: true, ..Default::default() };
     let incidents = incident::store::list(&mut *conn, scope, &standing, STANDING_MAX).await?;
     let incidents: Vec<Incident> = incidents.into_iter().map(Incident::from).collect();
+    let symptoms = incident::store::list_symptom_ids(&mut *conn, scope, STANDING_MAX).await?;
     let filter = ticket::store::Filter { state: Some("standing".to_owned()), ..Default::default() };
     let tickets = ticket::store::list(&mut *conn, scope, &filter, STANDING_MAX).await?;
-    let mut by_ticket: HashMap<&str, Vec<Incident>> = HashMap::new();
-    for incident in &incidents {
-        if let Some(ticket) = &incident.ticket_id {
-            by_ticket.entry(ticket).or_default().push(incident.clone());
-        }
-    }
-    let tickets: Vec<Ticket> = tickets
-        .into_iter()
-        .map(|row| {
-            let own = by_ticket.remove(row.id.as_str()).unwrap_or_default();
-            Ticket::new(row, own)
-        })
-        .collect();
-    counts.incidents_open = incidents.len() as i64;
+    let tickets: Vec<Ticket> =
+        with_incidents(&mut *conn, tickets).await?.into_iter().map(|(_, ticket)| ticket).collect();
+    counts.incidents_open = (incidents.len() + symptoms.len()) as i64;
     counts.tickets_open = tickets.len() as i64;
     counts.tickets_unacked = tickets.iter().filter(|ticket| ticket.state == "open").count() as i64;
     let latest = list_latest(conn, scope).await?.into_iter().map(|(_, event)| event).collect();
-    Ok(Board { at: now.as_millisecond(), seq, counts, sites, incidents, tickets, latest })
+    Ok(Board { at: now.as_millisecond(), seq, counts, sites, incidents, symptoms, tickets, latest })
+}
+
+/// What ends a column and a row of what is packed (ASCII US and RS). No name holds one.
+const COLUMN_ENDS: char = '\u{1f}';
+const ROW_ENDS: char = '\u{1e}';
+
+/// The devices of each site, packed into one text for each: a hundred thousand rows cost more on their way here than all
+/// else that a board takes.
+async fn packed_devices(conn: &mut Conn, scope: &Scope) -> sqlx::Result<Vec<(String, String)>> {
+    sqlx::query_as(
+        "SELECT d.site_id, string_agg(d.id || CAST($2 AS TEXT) || \
+           REPLACE(REPLACE(d.name, CAST($2 AS TEXT), ' '), CAST($3 AS TEXT), ' ') || CAST($2 AS TEXT) || d.class || CAST($2 AS TEXT) || \
+           d.state || CAST($2 AS TEXT) || CAST(d.state_since AS TEXT) || CAST($2 AS TEXT) || COALESCE(d.parent_id, '') || \
+           CAST($2 AS TEXT) || CAST(d.position AS TEXT), CAST($3 AS TEXT)) \
+         FROM device d JOIN site s ON s.id = d.site_id \
+         WHERE d.removed_at IS NULL AND (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) GROUP BY d.site_id",
+    )
+    .bind(scope.customer())
+    .bind(COLUMN_ENDS.to_string())
+    .bind(ROW_ENDS.to_string())
+    .fetch_all(conn)
+    .await
+}
+
+/// A device out of what is packed.
+fn unpacked(row: &str) -> Option<BoardDevice> {
+    let mut columns = row.split(COLUMN_ENDS);
+    let mut text = || columns.next().map(str::to_owned);
+    let (id, name, class, state) = (text()?, text()?, text()?, text()?);
+    let (since, parent, position) = (text()?.parse().ok()?, text()?, text()?.parse().ok()?);
+    Some((id, name, class, state, since, Some(parent).filter(|id| !id.is_empty()), position))
 }
 
 async fn list_sites(conn: &mut Conn, scope: &Scope) -> sqlx::Result<Vec<BoardSite>> {
@@ -235,21 +250,42 @@ pub async fn read_delta(conn: &mut Conn, touched: &Touched, now: Timestamp) -> s
         };
         delta.gateways.push((row.customer_id, change));
     }
-    for row in incident::store::many::list(&mut *conn, &touched.incidents).await? {
+    for row in incident::store::many::list_causes(&mut *conn, &touched.incidents).await? {
         delta.incidents.push((row.customer_id.clone(), Incident::from(row)));
     }
-    let mut standing: HashMap<String, Vec<Incident>> = HashMap::new();
-    for row in incident::store::many::list_standing(&mut *conn, &touched.tickets, STANDING_OF_TICKET).await? {
-        standing.entry(row.ticket_id.clone().unwrap_or_default()).or_default().push(Incident::from(row));
+    for row in incident::store::many::list_symptoms(&mut *conn, &touched.incidents).await? {
+        let symptom = (row.id, row.device_id, row.ticket_id, row.is_over == 1);
+        delta.symptoms.push((row.customer_id, symptom));
     }
-    for row in ticket::store::list_by_ids(&mut *conn, &touched.tickets).await? {
-        let incidents = standing.remove(&row.id).unwrap_or_default();
-        delta.tickets.push((row.customer_id.clone(), Ticket::new(row, incidents)));
-    }
+    let tickets = ticket::store::list_by_ids(&mut *conn, &touched.tickets).await?;
+    delta.tickets = with_incidents(&mut *conn, tickets).await?;
     if !touched.devices.is_empty() || !touched.incidents.is_empty() {
         delta.latest = list_latest(conn, &Scope::All).await?;
     }
     Ok(delta)
+}
+
+/// Tickets with the first few of what stands on them, each with the customer it belongs to.
+async fn with_incidents(
+    conn: &mut Conn,
+    rows: Vec<ticket::store::Row>,
+) -> sqlx::Result<Vec<(String, Ticket)>> {
+    let ids: BTreeSet<String> = rows.iter().map(|row| row.id.clone()).collect();
+    let symptoms = incident::store::many::count_symptoms(&mut *conn, &ids).await?;
+    let mut standing: HashMap<String, Vec<Incident>> = HashMap::new();
+    for row in incident::store::many::list_standing(&mut *conn, &ids, STANDING_OF_TICKET).await? {
+        standing.entry(row.ticket_id.clone().unwrap_or_default()).or_default().push(Incident::from(row));
+    }
+    let ticket = |row: ticket::store::Row| {
+        let incidents = standing.remove(&row.id).unwrap_or_default();
+        let symptoms = symptoms.get(&row.id).copied().unwrap_or_default();
+        let customer = row.customer_id.clone();
+        (
+            customer,
+            Ticket { symptoms: usize::try_from(symptoms).unwrap_or_default(), ..Ticket::new(row, incidents) },
+        )
+    };
+    Ok(rows.into_iter().map(ticket).collect())
 }
 
 /// A fingerprint of every device and gateway, of what a snapshot says beside its state.
@@ -357,5 +393,20 @@ fn reading(row: wire::Row, now: Timestamp) -> GatewayReading {
         silent_s: row.last_heard_at.map_or(-1, seconds_since),
         refused: 0,
         certificate_ends: row.cert_not_after.unwrap_or(0) / 1000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_comes_out_whole() {
+        let packed = "d1\u{1f}cam, | 3\u{1f}camera\u{1f}ok\u{1f}17\u{1f}\u{1f}0\u{1e}d2\u{1f}门\u{1f}door\u{1f}down\u{1f}9\u{1f}d1\u{1f}1";
+        let all: Vec<BoardDevice> = packed.split(ROW_ENDS).filter_map(unpacked).collect();
+        let first = ("d1".into(), "cam, | 3".into(), "camera".into(), "ok".into(), 17, None, 0);
+        let second = ("d2".into(), "门".into(), "door".into(), "down".into(), 9, Some("d1".into()), 1);
+        assert_eq!(all, [first, second]);
+        assert_eq!(unpacked("d1\u{1f}half"), None);
     }
 }

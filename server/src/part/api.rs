@@ -21,6 +21,7 @@ use crate::visit::api::own_id;
 use crate::{part, site};
 
 mod book;
+pub mod consignment;
 pub mod loaner;
 pub mod reorder;
 pub mod repair;
@@ -81,6 +82,11 @@ pub fn routes() -> Routes {
         .get("/api/v1/repairs", Act::SeeParts, repair::list)
         .put("/api/v1/repairs/{id}", Act::WorkParts, repair::open)
         .post("/api/v1/repairs/{id}/steps", Act::WorkParts, repair::take)
+        .get("/api/v1/consignments", Act::SeeParts, consignment::list)
+        .get("/api/v1/consignments/proposal", Act::EditParts, consignment::propose)
+        .put("/api/v1/consignments/{id}", Act::EditParts, consignment::put)
+        .post("/api/v1/consignments/{id}/release", Act::EditParts, consignment::release)
+        .post("/api/v1/consignments/{id}/end", Act::WorkParts, consignment::finish)
         .put("/api/v1/visits/{id}/parts/{part}", Act::WorkVisits, spend::put)
 }
 

@@ -6,6 +6,7 @@ use super::{Place, PlaceKind};
 use crate::db::Conn;
 use crate::user::Scope;
 
+pub mod consignment;
 pub mod loaner;
 pub mod repair;
 

@@ -119,6 +119,8 @@ acts! {
     SeeComplaints = "see_complaints",
     /// Take complaints down, look into them, answer, close and reopen them.
     WorkComplaints = "work_complaints",
+    /// Write the manual of frequent faults: take proposals over, pass them over, change and take out pages.
+    EditKnowledge = "edit_knowledge",
     /// Major requests, who has consented to them, what became of them, and what a month's come to.
     SeeMajors = "see_majors",
     /// Raise a major request, begin its work once everybody has consented, and say how it ended.
@@ -228,6 +230,7 @@ pub fn allows(role: Role, act: Act) -> bool {
         | Act::JudgeClocks
         | Act::PlanVisits
         | Act::WorkComplaints
+        | Act::EditKnowledge
         | Act::EditParts
         | Act::PlanInspections
         | Act::EditDuty

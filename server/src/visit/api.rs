@@ -22,6 +22,7 @@ pub mod briefing;
 mod join;
 pub mod photo;
 pub mod proof;
+pub mod repeat;
 pub mod shape;
 pub mod slip;
 pub mod step;
@@ -46,6 +47,7 @@ pub struct VisitQuery {
 pub fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/tickets/{id}/visits", Act::SeeVisits, of_ticket)
+        .get("/api/v1/tickets/{id}/repeats", Act::SeeVisits, repeat::get)
         .get("/api/v1/visits", Act::SeeVisits, list)
         .get("/api/v1/briefing", Act::WorkVisits, briefing::get)
         .get("/api/v1/visits/{id}", Act::SeeVisits, get)

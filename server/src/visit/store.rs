@@ -10,6 +10,7 @@ use crate::user::Scope;
 pub mod briefing;
 pub mod photo;
 pub mod proof;
+pub mod repeat;
 
 /// A visit with what a person needs beside it. Times are Unix ms.
 #[derive(Clone, Debug, sqlx::FromRow)]

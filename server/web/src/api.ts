@@ -93,6 +93,7 @@ export const api = {
 
   devices: (site_id?: string) => get<T.List<T.Device>>(`/devices${query({ site_id })}`),
   device: (key: string) => get<T.Device>(`/devices/${id(key)}`),
+  usualChecks: () => get<T.List<T.UsualChecks>>('/usual-checks'),
   addDevice: (body: Record<string, unknown>) => post<T.Device>('/devices', body),
   changeDevice: (key: string, body: Record<string, unknown>) => patch<T.Device>(`/devices/${id(key)}`, body),
   removeDevice: (key: string) => remove(`/devices/${id(key)}`),

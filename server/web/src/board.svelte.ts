@@ -60,7 +60,10 @@ export class BoardStore {
   seq = 0;
   sites = $state.raw<SiteCell[]>([]);
   counts = $state<Counts>(none());
+  /** Causes of their own, as far as it is known. */
   incidents = $state.raw<Map<string, Incident>>(new Map());
+  /** The ids of what stands under a cause. */
+  symptoms = $state.raw<Set<string>>(new Set());
   tickets = $state.raw<Map<string, Ticket>>(new Map());
   latest = $state.raw<Latest[]>([]);
   leadsToNobody = $state(0);
@@ -70,6 +73,7 @@ export class BoardStore {
   device(id: string): DeviceCell | undefined { return this.#devices.get(id); }
   site(id: string): SiteCell | undefined { return this.#sites.get(id); }
   get deviceCount(): number { return this.counts.ok + this.counts.degraded + this.counts.down + this.counts.unknown + this.counts.maintenance; }
+  get standing(): number { return this.incidents.size + this.symptoms.size; }
   get gateways(): BoardGateway[] { return this.sites.flatMap((site) => site.gateways); }
 
   replace(board: Board) {
@@ -87,6 +91,7 @@ export class BoardStore {
     this.sites = sites;
     this.counts = counts;
     this.incidents = new Map(board.incidents.map((incident) => [incident.id, incident]));
+    this.symptoms = new Set(board.symptoms);
     this.tickets = new Map(board.tickets.filter((ticket) => ticket.state !== 'closed').map((ticket) => [ticket.id, ticket]));
     this.latest = board.latest.slice(0, LATEST);
     this.leadsToNobody = board.counts.leads_to_nobody ?? 0;
@@ -117,10 +122,19 @@ export class BoardStore {
         ? site.gateways.map((gateway) => (gateway.id === change.id ? { ...gateway, ...change } : gateway))
         : [...site.gateways, change];
     }
-    if (delta.incidents?.length) {
-      const incidents = new Map(this.incidents);
-      for (const incident of delta.incidents) incident.closed_at === null ? incidents.set(incident.id, incident) : incidents.delete(incident.id);
+    // What was a cause may become a symptom, and the other way round.
+    if (delta.incidents?.length || delta.symptoms?.length) {
+      const incidents = new Map(this.incidents), symptoms = new Set(this.symptoms);
+      for (const incident of delta.incidents ?? []) {
+        symptoms.delete(incident.id);
+        incident.closed_at === null ? incidents.set(incident.id, incident) : incidents.delete(incident.id);
+      }
+      for (const [id, , , over] of delta.symptoms ?? []) {
+        incidents.delete(id);
+        over ? symptoms.delete(id) : symptoms.add(id);
+      }
       this.incidents = incidents;
+      this.symptoms = symptoms;
     }
     for (const ticket of delta.tickets ?? []) this.putTicket(ticket);
     if (delta.latest?.length) this.latest = unique([...delta.latest, ...this.latest]).sort((a, b) => b.at - a.at).slice(0, LATEST);

@@ -10,6 +10,7 @@ class Faults {
     const { items } = await api.faults();
     this.#entries = new Map(items.map((entry) => [entry.code, entry]));
   }
+  get codes(): string[] { return [...this.#entries.keys()]; }
   find(code: string): FaultEntry | undefined { return this.#entries.get(code); }
   title(code: string): string { return this.find(code)?.title[speech.language] ?? code.replaceAll('_', ' '); }
   meaning(code: string): string { return this.find(code)?.meaning[speech.language] ?? ''; }

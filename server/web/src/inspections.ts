@@ -27,10 +27,12 @@ export type SheetItem = {
   /** One more test beside those that were made: it may stay without an answer. */
   spare: boolean;
   key: string; device_id: string; device: string; en: string; zh: string; reading: boolean; proposed: { answer: 'ok' | 'bad'; at: number; evidence: Record<string, unknown> } | null;
-  answer: { answer: string; value: string; what: string; wanted: string; note: string; by: string; at: number; proposed: unknown; ticket_number: number | null } | null;
+  answer: { answer: string; value: string; what: string; wanted: string; note: string; by: string; at: number; seq: number; proposed: unknown; ticket_number: number | null } | null;
 };
 export type Sheet = { number: string | null; visit_id: string | null; items: SheetItem[]; open: number; bad: number };
-export type SheetSaid = { key: string; device_id: string; answer: string; value?: string; what?: string; wanted?: string; note?: string; ticket?: boolean };
+/** The days that suit, the best first: where somebody is near anyway, and where there is time. */
+export type SuitingDays = { items: { day: string; near: { site_name: string; site_name_zh: string; km: number; what: 'visit' | 'inspection' }[]; near_more: number; visits: number; full: boolean }[]; technicians: number; placed: boolean };
+export type SheetSaid = { key: string; device_id: string; answer: string; value?: string; what?: string; wanted?: string; note?: string; ticket?: boolean; id?: string; seen?: number; over?: string };
 export type NewInspection = { site_id: string; kind: string; way: string; day: string; until?: string; by: string; evidence: string; why: string; checklist: string[]; agreed: boolean };
 export type Consent = { by?: string; evidence?: string; reason?: string; day?: string };
 
@@ -41,6 +43,7 @@ export const inspections = {
   plans: () => get<List<InspectionPlan>>('/inspections/plans'),
   coverage: (month: string) => get<List<Coverage>>(`/inspections/coverage${query({ month })}`),
   anchor: (body: { contract_id: string; site_id: string; event: string; day: string }) => put<List<InspectionPlan>>('/inspections/anchors', body),
+  days: (key: string) => get<SuitingDays>(`/inspections/${id(key)}/days`),
   act: (key: string, step: 'agree' | 'move' | 'waive', body: Consent) => post<InspectionStory>(`/inspections/${id(key)}/${step}`, body),
   planOne: (body: NewInspection) => post<InspectionStory>('/inspections', body),
   withdraw: (key: string, reason: string) => post<InspectionStory>(`/inspections/${id(key)}/withdraw`, { reason }),

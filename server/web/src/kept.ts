@@ -1,6 +1,7 @@
 // What this phone keeps by itself: the steps that are still to be sent, in their order, the photos that are, and the last
 // answers of the server.
 // A transaction is awaited before anything is called done, so a page that is closed or killed has lost nothing.
+import type { SheetSaid } from './inspections';
 import type { Use } from './stock';
 import type { StepBody } from './visits';
 
@@ -11,6 +12,8 @@ export type Waiting = {
   id: string; visit: string; body: StepBody; label: string;
   /** A part that was used, instead of a step. */
   part?: Use;
+  /** An answer at the sheet of an inspection, instead of a step. */
+  said?: { inspection: string; answer: SheetSaid };
   /** What the server said instead of taking it; a person decides. */
   refused?: { code: string; message: string; hint: string | null };
 };

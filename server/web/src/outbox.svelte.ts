@@ -2,11 +2,12 @@
 // them. What the server refuses stays, with its reason, until a person sends it again or throws it away.
 import { api, ApiError } from './api';
 import { deviceNow, skewMs } from './clock.svelte';
-import { inspections } from './inspections';
+import { inspections, type Sheet, type SheetItem, type SheetSaid } from './inspections';
 import { kept, type Waiting, type WaitingPhoto } from './kept';
 import { session } from './session.svelte';
+import type { Me } from './types';
 import { stock, type Own, type Use } from './stock';
-import { after, fresh, visitsApi, type Briefing, type DayBriefing, type StepBody, type Visit } from './visits';
+import { after, fresh, visitsApi, type Briefing, type DayBriefing, type StepBody, type Visit, type VisitStory } from './visits';
 
 /** An item of a sheet, as far as a photo may show it. */
 export type Shown = { key: string; device_id: string; device: string; en: string; zh: string };
@@ -21,8 +22,10 @@ class Outbox {
   toldAt = $state<number | null>(null);
   /** What lies in one's own van, as the server last told it. */
   van = $state.raw<Own[]>([]);
-  /** What the sheets of inspections ask, by inspection, as the server last told it. */
-  sheets = $state.raw<Record<string, Shown[]>>({});
+  /** The sheets of inspections, by inspection, as the server last told them. */
+  sheets = $state.raw<Record<string, Sheet>>({});
+  /** Of each item one's own last answer, whose place in the record the phone may not know yet. */
+  #own = new Map<string, string>();
   /** What to know of each visit, and when one is on duty, as the server last told it. */
   brief = $state.raw<DayBriefing>({ shifts: [], items: [] });
   #briefed = { of: '', at: 0 };
@@ -34,7 +37,11 @@ class Outbox {
   reached = $state(true);
   who = $state.raw<Person | null>(null);
   #skew: number | null = null;
+  /** Who it is and what they have to do, as it was asked when the page began; taken once. */
+  #early: { me: Promise<Me>; visits: Promise<Visit[] | null> } | null = null;
   #busy = false;
+  /** Whether there was reason to ask while it was being asked. */
+  #more = false;
 
   /** The visits with what is still to be sent. */
   get visits(): Visit[] {
@@ -46,27 +53,27 @@ class Outbox {
     });
   }
   /** What is in the van, without what is still to be sent. */
-  get own(): Own[] {
-    const gone = this.queue.filter((one) => one.part && !one.refused).map((one) => one.part!);
-    return this.van.flatMap((row) => {
-      const mine = gone.filter((one) => one.kind_id === row.kind_id && one.owner_id === row.owner_id);
-      const left = { ...row, quantity: row.quantity - mine.reduce((sum, one) => sum + one.quantity, 0), serials: row.serials.filter((one) => !mine.some((part) => part.serial === one)) };
-      return left.quantity > 0 ? [left] : [];
-    });
-  }
+  get own(): Own[] { return this.queue.reduce((van, one) => (one.part && !one.refused ? without(van, one.part) : van), this.van); }
   get refused(): Waiting[] { return this.queue.filter((one) => one.refused); }
 
   /** Reads what the phone keeps, then asks the server; afterwards whenever there is reason to. */
   async start() {
-    this.who = (await kept.answer<Person>('who')) ?? null;
-    const last = await kept.answer<{ visits: Visit[]; at: number }>('visits');
-    this.#skew = (await kept.answer<number>('skew')) ?? null;
+    // Who it is and what they have to do are asked side by side, while the phone looks up what it keeps.
+    this.#early = { me: api.me(), visits: visitsApi.mine().then(({ items }) => items, () => null) };
+    this.#early.me.catch(() => {});
+    const [who, last, skew, van, sheets, brief, queue, photos] = await Promise.all([
+      kept.answer<Person>('who'), kept.answer<{ visits: Visit[]; at: number }>('visits'), kept.answer<number>('skew'), kept.answer<Own[]>('van'),
+      kept.answer<Record<string, Sheet>>('whole_sheets'), kept.answer<DayBriefing>('brief'), kept.queue(), kept.photos(),
+    ]);
+    this.who = who ?? null;
+    this.#skew = skew ?? null;
     if (last) { this.told = last.visits; this.toldAt = last.at; }
-    this.van = (await kept.answer<Own[]>('van')) ?? [];
-    this.sheets = (await kept.answer<Record<string, Shown[]>>('sheets')) ?? {};
-    this.brief = (await kept.answer<DayBriefing>('brief')) ?? this.brief;
-    this.queue = await kept.queue();
-    this.photos = await kept.photos();
+    this.van = van ?? [];
+    this.sheets = sheets ?? {};
+    this.brief = brief ?? this.brief;
+    this.queue = queue;
+    for (const { id, said } of this.queue) if (said) this.#own.set(placeOf(said.inspection, said.answer), id);
+    this.photos = photos;
     addEventListener('online', () => void this.sync());
     document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') void this.sync(); });
     setInterval(() => void this.sync(), AGAIN_MS);
@@ -85,6 +92,34 @@ class Outbox {
     await kept.add({ id: fresh(), visit, label, part, body: { kind: 'part', device_at: deviceNow(), skew_before_ms: this.#skew } });
     this.queue = await kept.queue();
     void this.sync();
+  }
+  /** Answers at a sheet: the answers are on the phone when this returns, and are sent in their turn, each once. */
+  async answer(visit: string, inspection: string, answers: SheetSaid[], label: (said: SheetSaid) => string) {
+    for (const said of answers) {
+      const id = fresh(), place = placeOf(inspection, said), over = this.#own.get(place);
+      const answer = { ...said, seen: this.standing(inspection, said)?.seq ?? 0, ...(over ? { over } : {}) };
+      await kept.add({ id, visit, label: label(said), said: { inspection, answer }, body: { kind: 'sheet', device_at: deviceNow(), skew_before_ms: this.#skew } });
+      this.#own.set(place, id);
+    }
+    this.queue = await kept.queue();
+    void this.sync();
+  }
+  /** The answer of an item as the server last told it. */
+  standing(inspection: string, { key, device_id }: { key: string; device_id: string }): SheetItem['answer'] {
+    return this.sheets[inspection]?.items.find((item) => item.key === key && item.device_id === device_id)?.answer ?? null;
+  }
+  /** A sheet with what is still to be sent. */
+  sheet(inspection: string): Sheet | undefined {
+    const told = this.sheets[inspection];
+    if (!told) return undefined;
+    const mine = new Map(this.queue.flatMap((one) => (one.said?.inspection === inspection && !one.refused ? [[placeOf(inspection, one.said.answer), one] as const] : [])));
+    const items = told.items.map((item) => {
+      const waits = mine.get(placeOf(inspection, item));
+      if (!waits) return item;
+      const { answer, value = '', what = '', wanted = '', note = '' } = waits.said!.answer;
+      return { ...item, answer: { answer, value, what, wanted, note, by: this.who?.name ?? '', at: waits.body.device_at ?? 0, seq: item.answer?.seq ?? 0, proposed: item.proposed, ticket_number: null } };
+    });
+    return { ...told, items, open: items.filter((item) => !item.answer && !item.spare).length, bad: items.filter((item) => item.answer?.answer === 'bad').length };
   }
   /** Keeps a photo; it is on the phone when this returns, and is sent after the steps, which are small and are waited for. */
   async keepPhoto(visit: string, bytes: ArrayBuffer, of?: Shown): Promise<string> {
@@ -106,8 +141,11 @@ class Outbox {
   async again(one: Waiting, body: Partial<StepBody> = {}) {
     const { refused: _, ...rest } = one;
     // Another content is another step.
-    const id = Object.keys(body).length > 0 ? fresh() : one.id;
-    await kept.change({ ...rest, id, body: { ...one.body, ...body } });
+    const id = Object.keys(body).length > 0 || one.said ? fresh() : one.id;
+    // Whoever sends an answer again has seen what stands there now.
+    const said = one.said && { ...one.said, answer: { ...one.said.answer, seen: this.standing(one.said.inspection, one.said.answer)?.seq ?? 0 } };
+    if (said) this.#own.set(placeOf(said.inspection, said.answer), id);
+    await kept.change({ ...rest, ...(said ? { said } : {}), id, body: { ...one.body, ...body } });
     this.queue = await kept.queue();
     void this.sync();
   }
@@ -118,8 +156,9 @@ class Outbox {
 
   /** Sends what waits, then asks for the visits; of several pages of this phone one at a time. */
   async sync() {
-    if (this.#busy) return;
+    if (this.#busy) { this.#more = true; return; }
     this.#busy = true;
+    this.#more = false;
     try {
       await navigator.locks.request('sitewarden-outbox', async () => {
         await this.#find();
@@ -137,11 +176,18 @@ class Outbox {
       this.queue = await kept.queue();
       this.#busy = false;
     }
+    // What was taken while this went on does not wait for the clock.
+    if (this.#more && this.reached) await this.sync();
   }
   async #find() {
     if (session.me) return;
+    const early = this.#early;
+    this.#early = null;
     try {
-      session.take(await api.me());
+      session.take(await (early?.me ?? api.me()));
+      // What waits here was not told to the server when it was asked; then it is asked again, after that.
+      const visits = await early?.visits;
+      if (visits && this.queue.length === 0) this.#told(visits);
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) session.me = null;
       throw error;
@@ -149,17 +195,19 @@ class Outbox {
     this.who = { id: session.me!.id, name: session.me!.name };
     await kept.keep('who', this.who);
   }
-  async #ask() {
-    const visits = (await visitsApi.mine()).items;
+  #told(visits: Visit[]) {
     this.told = visits;
     this.toldAt = deviceNow();
+  }
+  async #ask() {
+    this.#told((await visitsApi.mine()).items);
+    const visits = this.told;
     await kept.keep('visits', { visits, at: this.toldAt });
     await this.#askSheets(visits);
     await this.#askBriefing(visits);
     if (!session.can('work_parts')) return;
     const [rows, kinds] = await Promise.all([stock.mine(), stock.kinds()]);
-    this.van = rows.items.flatMap((row) => kinds.items.filter((kind) => kind.id === row.kind_id).map((kind) => ({ ...row, kind })));
-    await kept.keep('van', this.van);
+    await this.#tellVan(rows.items.flatMap((row) => kinds.items.filter((kind) => kind.id === row.kind_id).map((kind) => ({ ...row, kind }))));
   }
   async #askBriefing(visits: Visit[]) {
     const of = visits.map((one) => one.id).sort().join();
@@ -176,20 +224,30 @@ class Outbox {
   briefing(visit: string): Briefing | undefined { return this.brief.items.find((one) => one.visit_id === visit); }
   /** The sheets of the inspections that one goes on. One that the server refuses is left as it was known: nothing else waits for it. */
   async #askSheets(visits: Visit[]) {
-    const sheets: Record<string, Shown[]> = {};
+    const sheets: Record<string, Sheet> = {};
     for (const { inspection_id } of visits) {
       if (!inspection_id) continue;
       try {
-        const { items } = await inspections.sheet(inspection_id);
-        sheets[inspection_id] = items.map(({ key, device_id, device, en, zh }) => ({ key, device_id, device, en, zh }));
+        sheets[inspection_id] = await inspections.sheet(inspection_id);
       } catch (error) {
         if (!isRefusal(error)) throw error;
         const known = this.sheets[inspection_id];
         if (known) sheets[inspection_id] = known;
       }
     }
+    await this.#tellSheets(sheets);
+  }
+  async #tellSheets(sheets: Record<string, Sheet>) {
     this.sheets = sheets;
-    await kept.keep('sheets', sheets);
+    await kept.keep('whole_sheets', sheets);
+  }
+  async #tellVan(van: Own[]) {
+    this.van = van;
+    await kept.keep('van', van);
+  }
+  async #tellVisit({ events: _, ...visit }: VisitStory) {
+    this.told = this.told.map((one) => (one.id === visit.id ? visit : one));
+    await kept.keep('visits', { visits: this.told, at: this.toldAt });
   }
   /** Whether any was taken. */
   async #sendPhotos(): Promise<boolean> {
@@ -220,24 +278,38 @@ class Outbox {
     const stuck = new Set<string>();
     for (const one of await kept.queue()) {
       // What follows a refused step of the same visit waits for a person, too.
-      if (one.refused) stuck.add(one.visit);
-      if (stuck.has(one.visit)) continue;
+      // Steps do not wait for an answer at a sheet, nor such an answer for a step.
+      if (one.refused && !one.said) stuck.add(one.visit);
+      if (one.refused || (stuck.has(one.visit) && !one.said)) continue;
       try {
         // What proves a step goes before it.
         for (const photo of await kept.photos()) if (one.body.evidence?.some((piece) => piece.kind === 'photo' && piece.code === photo.id)) await this.#sendPhoto(photo);
         const { device_at, skew_before_ms } = one.body;
-        if (one.part) await stock.use(one.visit, one.id, { ...one.part, device_at, skew_before_ms, device_now: deviceNow() });
-        else await visitsApi.step(one.visit, one.id, { ...one.body, device_now: deviceNow() });
+        // What was taken stands at once as the server tells it: without that, the page would show the step before until the next question.
+        if (one.said) await this.#tellSheets({ ...this.sheets, [one.said.inspection]: await inspections.answer(one.said.inspection, [{ ...one.said.answer, id: one.id }]) });
+        else if (one.part) {
+          await stock.use(one.visit, one.id, { ...one.part, device_at, skew_before_ms, device_now: deviceNow() });
+          await this.#tellVan(without(this.van, one.part));
+        } else await this.#tellVisit(await visitsApi.step(one.visit, one.id, { ...one.body, device_now: deviceNow() }));
         await kept.drop(one.place!);
       } catch (error) {
         if (!isRefusal(error)) throw error;
         await kept.change({ ...one, refused: { code: error.code, message: error.message, hint: error.hint } });
-        stuck.add(one.visit);
+        if (!one.said) stuck.add(one.visit);
       }
       this.queue = await kept.queue();
     }
   }
 }
+/** The van after a part was used. */
+function without(van: Own[], part: Use): Own[] {
+  return van.flatMap((row) => {
+    if (row.kind_id !== part.kind_id || row.owner_id !== part.owner_id) return [row];
+    const left = { ...row, quantity: row.quantity - part.quantity, serials: row.serials.filter((one) => one !== part.serial) };
+    return left.quantity > 0 ? [left] : [];
+  });
+}
+const placeOf = (inspection: string, { key, device_id }: { key: string; device_id: string }) => `${inspection}/${key}/${device_id}`;
 /** Whether the server has looked at it and will never take it as it is; anything else is tried again. */
 const isRefusal = (error: unknown): error is ApiError => error instanceof ApiError && error.status !== 0 && error.status !== 401 && error.status !== 429 && error.status < 500;
 export const outbox = new Outbox();

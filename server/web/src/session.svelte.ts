@@ -8,7 +8,7 @@ export type Act =
   | 'see_board' | 'see_customers' | 'edit_customers' | 'see_sites' | 'edit_sites' | 'see_gateways' | 'edit_gateways'
   | 'see_devices' | 'edit_devices' | 'probe_devices' | 'see_remedies' | 'edit_remedies' | 'press_remedies' | 'see_incidents' | 'see_tickets' | 'open_tickets' | 'note_tickets'
   | 'ack_tickets' | 'record_facts' | 'judge_clocks' | 'close_tickets' | 'assign_tickets' | 'own_contacts' | 'see_people' | 'edit_people' | 'edit_maintenance' | 'see_duty' | 'edit_duty' | 'see_escalation' | 'edit_escalation' | 'edit_pager' | 'see_audit' | 'see_channels' | 'see_deliveries' | 'edit_channels'
-  | 'see_contracts' | 'see_visits' | 'see_parts' | 'work_parts' | 'edit_parts' | 'see_inspections' | 'agree_inspections' | 'plan_inspections' | 'work_visits' | 'plan_visits' | 'see_complaints' | 'work_complaints' | 'see_majors' | 'work_majors' | 'answer_majors' | 'check_contracts' | 'edit_contracts' | 'see_rota' | 'edit_rota' | 'swap_shifts' | 'log_duty' | 'edit_pay';
+  | 'see_contracts' | 'see_visits' | 'see_parts' | 'work_parts' | 'edit_parts' | 'see_inspections' | 'agree_inspections' | 'plan_inspections' | 'work_visits' | 'plan_visits' | 'see_complaints' | 'work_complaints' | 'edit_knowledge' | 'see_majors' | 'work_majors' | 'answer_majors' | 'check_contracts' | 'edit_contracts' | 'see_rota' | 'edit_rota' | 'swap_shifts' | 'log_duty' | 'edit_pay';
 
 class Session {
   /** `undefined` until asked, `null` when nobody is signed in. */

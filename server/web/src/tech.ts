@@ -5,6 +5,7 @@ import './css/parts.css';
 import { speech } from './text.svelte';
 import Tech from './Tech.svelte';
 
-if ('serviceWorker' in navigator) void navigator.serviceWorker.register('/tech-worker.js', { scope: '/tech' }).catch(() => {});
+// The worker fetches everything once more to keep it; on a slow phone the page itself comes first.
+function keepPage() { if ('serviceWorker' in navigator) void navigator.serviceWorker.register('/tech-worker.js', { scope: '/tech' }).catch(() => {}); }
 await speech.ready;
-mount(Tech, { target: document.getElementById('app')! });
+mount(Tech, { target: document.getElementById('app')!, props: { begun: keepPage } });

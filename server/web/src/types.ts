@@ -25,13 +25,13 @@ export type Latest = { id: string; at: number; site_id: string; device_id: strin
 export type Board = {
   at: number; seq: number;
   counts: { leads_to_nobody?: number; gateways: number; gateways_online: number; [key: string]: unknown };
-  sites: BoardSite[]; incidents: Incident[]; tickets: Ticket[]; latest: Latest[];
+  sites: BoardSite[]; incidents: Incident[]; symptoms: string[]; tickets: Ticket[]; latest: Latest[];
 };
 export type Delta = {
   seq: number; at: number;
   devices?: { id: string; site_id: string; state: State; state_since: number }[];
   gateways?: (BoardGateway & { site_id: string })[];
-  incidents?: Incident[]; tickets?: Ticket[]; latest?: Latest[];
+  incidents?: Incident[]; symptoms?: [id: string, device: string | null, ticket: string | null, over: boolean][]; tickets?: Ticket[]; latest?: Latest[];
 };
 
 export type Customer = { id: string; name: string; note: string; created_at: number; sites: number };
@@ -164,6 +164,9 @@ export type Pager = {
 };
 export type Abilities = { skills: { skill: string; certificate: string; expires_at: number | null }[]; lat: number | null; lon: number | null; datum: string | null };
 export type Named = { id: string; name: string };
+
+export type UsualCheck = { name: string; kind: string; takes: string };
+export type UsualChecks = { class: string; maker: string; checks: UsualCheck[] };
 
 export type FaultEntry = {
   code: string; severity: Severity; effect: Effect;

@@ -44,6 +44,9 @@ export type Briefing = {
 };
 export type DayBriefing = { shifts: { rota: string; layer: string; start_at: number; end_at: number }[]; items: Briefing[] };
 
+/** Tickets of the same fault on the same device before, and the repair that did not hold. */
+export type RepeatedFault = { items: { number: number; opened_at: number; closed_at: number | null; repaired: boolean; cause: string; solution: string }[]; after_repair: number | null };
+
 /** A tag that hangs at a site. */
 export type SiteTag = { id: string; code: string; place: string; made_by: string; made_at: number; revoked_at: number | null };
 
@@ -62,6 +65,7 @@ export const visitsApi = {
   addTag: (site: string, place: string) => post<SiteTag>(`/sites/${id(site)}/tags`, { place }),
   endTag: (site: string, tag: string) => remove(`/sites/${id(site)}/tags/${id(tag)}`),
   tagSheet: (site: string, lang: string) => `/api/v1/sites/${id(site)}/tags.pdf${query({ lang })}`,
+  repeats: (ticket: string) => get<RepeatedFault>(`/tickets/${id(ticket)}/repeats`),
   briefing: () => get<DayBriefing>('/briefing'),
   /** An empty skill asks for none, which is something else than none given. */
   dispatch: (ticket: string, asked: { at?: string; skill?: string; visit?: string }) => get<Dispatch>(`/tickets/${id(ticket)}/dispatch?${new URLSearchParams(asked)}`),

@@ -9,6 +9,13 @@ const holes = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((hole) => hole[1]).
 
 test('both languages have the same keys', () => assert.deepEqual(Object.keys(en).sort(), Object.keys(zh).sort()));
 
+test('no key stands twice, of which the first would never be read', () => {
+  for (const language of ['en', 'zh']) {
+    const keys = [...read(`../i18n/${language}.json`).matchAll(/^  ("[^"]+"):/gm)].map(([, key]) => key);
+    assert.deepEqual(keys.filter((key, at) => keys.indexOf(key) !== at), [], language);
+  }
+});
+
 test('both languages fill the same placeholders', () => {
   for (const key of Object.keys(en)) if (!key.endsWith('.one')) assert.deepEqual(holes(en[key]), holes(zh[key]), key);
 });

@@ -3,8 +3,10 @@
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
+use sitewarden_agent::clock::Clock;
 use sitewarden_tests::binary;
-use sitewarden_tests::peer::{Lighttpd, Snmpd, free_tcp_port};
+use sitewarden_tests::field::isapi::Device;
+use sitewarden_tests::peer::{IsapiPeer, Lighttpd, RtspServer, Snmpd, free_tcp_port};
 use tokio::process::Command;
 
 /// Probes the device described by `text` in a file `gate-cam.toml`.
@@ -97,4 +99,41 @@ async fn a_bad_file_is_answered_with_line_key_and_remedy() {
     assert_eq!(output.status.code(), Some(64), "{words}");
     assert!(words.contains("gate-cam.toml") && words.contains('4') && words.contains("prot"), "{words}");
     assert!(output.stdout.is_empty());
+}
+
+#[tokio::test]
+async fn a_camera_of_a_few_lines_is_asked_by_its_usual_checks_and_breaks_and_heals() {
+    let (web, stream) = tokio::join!(IsapiPeer::start("MD5"), RtspServer::start("digest"));
+    let folder = tempfile::tempdir().unwrap();
+    let sets = folder.path().join("credentials.toml");
+    let login = format!("user = \"{}\"\npassword = \"{}\"\n", Lighttpd::USER, Lighttpd::PASSWORD);
+    std::fs::write(&sets, format!("[credentials.cameras]\n{login}")).unwrap();
+    // The peers listen on ports of their own, and show no picture.
+    let text = format!(
+        "name = \"Gate camera\"\nclass = \"camera\"\nmaker = \"hikvision\"\naddress = \"127.0.0.1\"\n\
+         credentials = \"cameras\"\n[[check]]\nname = \"isapi\"\nport = {}\n\
+         [[check]]\nname = \"rtsp\"\nport = {}\npath = \"/live\"\n[[check]]\nname = \"picture\"\noff = true\n",
+        web.port(),
+        stream.port
+    );
+    let arguments = ["--json", "--credentials", sets.to_str().unwrap()];
+    let well = Device::camera(Clock::system().now());
+    let wrong = Device { ahead_s: 400, ..well.clone() };
+    for (device, code, state) in [(&well, 0, "ok"), (&wrong, 1, "degraded"), (&well, 0, "ok")] {
+        web.show(&device.bodies(Clock::system().now()));
+        let output = probe(&text, &arguments).await;
+        let found = json(&output);
+        assert_eq!((output.status.code(), &found["state"]), (Some(code), &state.into()), "{found:#}");
+        let checks: Vec<&Value> =
+            found["outcomes"].as_array().unwrap().iter().map(|outcome| &outcome["check"]).collect();
+        assert_eq!(checks, ["icmp", "isapi", "rtsp"], "{found:#}");
+        if code == 1 {
+            assert_eq!(found["faults"][0]["code"], "clock_offset", "{found:#}");
+        }
+    }
+    // Without its credentials it is refused by name, before anything is asked.
+    let output = probe(&text, &[]).await;
+    assert_eq!(output.status.code(), Some(64));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("gate-cam.toml:5") && said.contains("[credentials.cameras]"), "{said}");
 }

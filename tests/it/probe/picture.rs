@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use sitewarden_agent::clock::Clock;
@@ -11,49 +10,9 @@ use sitewarden_agent::picture::WARM_UP;
 use sitewarden_agent::probe::OutcomeState::{Bad, Good, Rejected, Silent};
 use sitewarden_agent::probe::{self, Context, Outcome};
 use sitewarden_tests::peer::{Lighttpd, free_tcp_port};
+use sitewarden_tests::sim::picture::{SIDE, change, jpeg, yard};
 
 use super::{codes, device, value};
-
-const SIDE: (u32, u32) = (176, 96);
-
-/// A yard with things in it; another `place` is another yard, another `moment` another noise of the sensor.
-fn yard(place: u64, moment: u64) -> RgbImage {
-    let (width, height) = SIDE;
-    let mut picture = RgbImage::from_fn(width, height, |_, y| {
-        let light = (150 - y * 80 / height) as u8;
-        Rgb([light, light + 10, light + 25])
-    });
-    let mut dice = StdRng::seed_from_u64(place);
-    for _ in 0..60 {
-        let (x, y) = (dice.random_range(0..width - 30), dice.random_range(0..height - 25));
-        let (w, h) = (dice.random_range(4..44), dice.random_range(3..31));
-        let colour = Rgb([0; 3].map(|_: u8| dice.random_range(20..220)));
-        for y in y..(y + h).min(height) {
-            for x in x..(x + w).min(width) {
-                picture.put_pixel(x, y, colour);
-            }
-        }
-    }
-    let mut dice = StdRng::seed_from_u64(moment + 1_000_000);
-    change(picture, |_, channel| channel + dice.random_range(-2.5..2.5))
-}
-
-/// Another value for each channel of each pixel.
-fn change(mut picture: RgbImage, mut by: impl FnMut(usize, f64) -> f64) -> RgbImage {
-    for pixel in picture.pixels_mut() {
-        for (index, channel) in pixel.0.iter_mut().enumerate() {
-            *channel = by(index, f64::from(*channel)).round().clamp(0.0, 255.0) as u8;
-        }
-    }
-    picture
-}
-
-fn jpeg(picture: &RgbImage) -> Vec<u8> {
-    let mut file = Vec::new();
-    let mut encoder = JpegEncoder::new_with_quality(&mut file, 92);
-    encoder.encode(picture.as_raw(), SIDE.0, SIDE.1, ExtendedColorType::Rgb8).unwrap();
-    file
-}
 
 /// A camera that hands out one file after the other.
 struct Camera {

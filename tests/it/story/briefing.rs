@@ -76,6 +76,33 @@ async fn a_day_on_the_road_is_briefed_with_what_helps_there(engine: Engine) {
     assert_eq!(before, [["1001".to_owned(), "water in the plug".into(), "new plug, gel-filled".into()]]);
     assert_eq!((text(one, "/around/0/name"), &one["around_more"]), ("cam-4".to_owned(), &json!(0)));
 
+    // What helped is offered on the next tickets that look like it, and found by its words; a customer sees none of it.
+    let near = async |number: i64| {
+        let said = wang.get(&format!("/api/v1/tickets/{number}/knowledge")).await.ok();
+        items(&said).iter().map(|one| [text(one, "/why"), text(one, "/solution")]).collect::<Vec<_>>()
+    };
+    let plug = |why: &str| vec![[why.to_owned(), "new plug, gel-filled".to_owned()]];
+    assert_eq!([near(1002).await, near(1003).await], [plug("again"), plug("class")]);
+    assert_eq!(near(1001).await, Vec::<[String; 2]>::new(), "not what it says itself");
+    for (words, count) in [("PLUG%20water", 1), ("unreachable%20gel", 1), ("lightning", 0), ("", 1)] {
+        let found = wang.get(&format!("/api/v1/knowledge?q={words}")).await.ok();
+        assert_eq!(items(&found).len(), count, "{words}: {found}");
+    }
+    // A ticket says which one it repeats, and that the repair did not hold; another camera's fault repeats nothing.
+    let repeats = async |number: i64| wang.get(&format!("/api/v1/tickets/{number}/repeats")).await.ok();
+    let again = repeats(1002).await;
+    assert_eq!((&again["after_repair"], items(&again).len()), (&json!(1001), 1), "{again}");
+    let before = &items(&again)[0];
+    assert_eq!(
+        (&before["repaired"], text(before, "/solution")),
+        (&json!(true), "new plug, gel-filled".to_owned())
+    );
+    for number in [1001, 1003] {
+        assert_eq!(repeats(number).await, json!({ "items": [], "after_repair": null }));
+    }
+    let long = wang.get(&format!("/api/v1/knowledge?q={}", "x".repeat(101))).await;
+    assert!(long.text.contains("more than 100 characters"), "{}", long.text);
+
     // Others are briefed of their own visits alone.
     assert_eq!(briefing(&w, "li.wei").await["items"], json!([]));
     w.forward_seconds(30).await;

@@ -8,7 +8,8 @@ use sitewarden_tests::world::World;
 stories![
     a_camera_that_answers_ping_but_gives_no_picture_is_seen,
     a_picture_that_proves_a_fault_is_kept_and_shown_with_it,
-    what_a_stream_check_cannot_see_is_unknown_and_wakes_nobody
+    what_a_stream_check_cannot_see_is_unknown_and_wakes_nobody,
+    a_camera_of_which_only_class_maker_and_login_are_said_is_watched_by_the_right_checks
 ];
 
 const CHECKS: &str = "[[check]]\nkind = \"icmp\"\nevery = \"30s\"\n\
@@ -69,4 +70,36 @@ async fn what_a_stream_check_cannot_see_is_unknown_and_wakes_nobody(engine: Engi
         w.forward_minutes(3).await;
         assert_eq!(w.state("cam-3").await, "ok", "{code}");
     }
+}
+
+async fn a_camera_of_which_only_class_maker_and_login_are_said_is_watched_by_the_right_checks(
+    engine: Engine,
+) {
+    let mut w = World::usual(engine).await;
+    let new = serde_json::json!({ "gateway_id": w.gateway_mut("North Gate").id.as_str(), "name": "cam-9",
+        "class": "camera", "address": "10.20.7.19", "maker": "hikvision", "user": "viewer", "password": "s3cret-word" });
+    for (key, wrong) in [("maker", "hikvison"), ("password", "")] {
+        let mut bad = new.clone();
+        bad[key] = wrong.into();
+        let answer = w.admin.post("/api/v1/devices", &bad).await;
+        assert_eq!(answer.status, 400, "{key}: {}", answer.text);
+        assert!(answer.text.contains(key), "{}", answer.text);
+    }
+    w.device_as("North Gate", "cam-9", &new).await;
+    w.forward_minutes(12).await;
+    let device = w.look("cam-9").await;
+    let kinds: Vec<&str> =
+        device["checks"].as_array().unwrap().iter().map(|check| check["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["icmp", "isapi", "rtsp", "picture"], "{device:#}");
+    assert!(!device.to_string().contains("s3cret-word"), "a password is shown");
+    assert_eq!(device["state"], "ok", "{device:#}");
+
+    w.condition("cam-9", faulty("rtsp_no_packets"));
+    w.forward_minutes(6).await;
+    assert_eq!(w.state("cam-9").await, "down");
+    w.pager.expect("li.wei", &["#1001", "cam-9", "Stream stands still"]);
+    w.condition("cam-9", Condition::Fine);
+    w.forward_minutes(8).await;
+    assert_eq!(w.state("cam-9").await, "ok");
+    w.pager.expect("li.wei", &["#1001", "over"]);
 }

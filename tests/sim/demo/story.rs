@@ -15,7 +15,7 @@ use super::contract;
 use super::inspect;
 use super::setup::Running;
 use crate::sim::clock::now;
-use crate::sim::device::Trouble;
+use crate::sim::trouble::Trouble;
 
 const CAMERA: &str = "cam-3";
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -1,7 +1,7 @@
 //! SQL for many devices of one gateway at once: a switch that fails takes all that hangs off it along, and so many
 //! changes one by one would keep everybody else waiting for the one who writes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sitewarden_proto::id::GatewayId;
@@ -9,13 +9,13 @@ use sqlx::AssertSqlSafe;
 
 use super::Event;
 use crate::clock::from_ms;
-use crate::db::{Conn, pieces, places};
+use crate::db::{Conn, pieces, places, wide_pieces};
 use crate::device::{Known, state};
 use crate::id::uuid_v7;
 
 /// Appends events to the records of their devices.
 pub async fn insert_events(conn: &mut Conn, events: &[Event<'_>]) -> sqlx::Result<()> {
-    for piece in pieces(events) {
+    for piece in wide_pieces(events) {
         let text = format!(
             "INSERT INTO device_event (id, device_id, gateway_id, epoch, seq, code, transition, at, last_good_at, \
              first_bad_at, received_at, clock_offset_ms, check_name, evidence) VALUES {}",
@@ -44,16 +44,37 @@ pub async fn insert_events(conn: &mut Conn, events: &[Event<'_>]) -> sqlx::Resul
     Ok(())
 }
 
-/// Notes that faults stand; device and code of those that did not stand before.
-pub async fn raise(conn: &mut Conn, events: &[Event<'_>]) -> sqlx::Result<BTreeSet<(String, String)>> {
-    let mut fresh = BTreeSet::new();
-    for piece in pieces(events) {
+/// The faults that stand on devices, by device.
+pub type Standing = BTreeMap<String, Vec<String>>;
+
+/// The faults that stand on these devices, each device's by code.
+pub async fn list_standing(conn: &mut Conn, devices: &[&str]) -> sqlx::Result<Standing> {
+    let mut standing = Standing::new();
+    for piece in pieces(devices) {
+        let text = format!(
+            "SELECT device_id, code FROM device_fault WHERE device_id IN {} ORDER BY code",
+            places(1, piece.len())
+        );
+        let mut query = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(text));
+        for id in piece {
+            query = query.bind(*id);
+        }
+        for (id, code) in query.fetch_all(&mut *conn).await? {
+            standing.entry(id).or_default().push(code);
+        }
+    }
+    Ok(standing)
+}
+
+/// Notes that faults stand, unless they stood before.
+pub async fn raise(conn: &mut Conn, events: &[&Event<'_>]) -> sqlx::Result<()> {
+    for piece in wide_pieces(events) {
         let text = format!(
             "INSERT INTO device_fault (device_id, code, raised_at, last_good_at, first_bad_at, check_name, evidence, flapping) \
-             VALUES {} ON CONFLICT (device_id, code) DO NOTHING RETURNING device_id, code",
+             VALUES {} ON CONFLICT (device_id, code) DO NOTHING",
             places(piece.len(), 8)
         );
-        let mut query = sqlx::query_as(AssertSqlSafe(text));
+        let mut query = sqlx::query(AssertSqlSafe(text));
         for event in piece {
             query = query
                 .bind(event.device.as_ref())
@@ -65,10 +86,9 @@ pub async fn raise(conn: &mut Conn, events: &[Event<'_>]) -> sqlx::Result<BTreeS
                 .bind(event.evidence)
                 .bind(0_i64);
         }
-        let rows: Vec<(String, String)> = query.fetch_all(&mut *conn).await?;
-        fresh.extend(rows);
+        query.execute(&mut *conn).await?;
     }
-    Ok(fresh)
+    Ok(())
 }
 
 #[derive(sqlx::FromRow)]
@@ -81,14 +101,15 @@ struct Row {
     in_maintenance: i64,
 }
 
-/// Works the states of devices out again after a report about each, at its time, and appends the changes to their
-/// timelines.
+/// Works the states of devices out again after a report about each, at its time, from the faults that stand on them, and
+/// appends the changes to their timelines.
 pub async fn refresh_states(
     conn: &mut Conn,
     reports: &BTreeMap<&str, Timestamp>,
+    standing: &Standing,
     gateway_heard: bool,
 ) -> sqlx::Result<()> {
-    refresh(conn, reports, gateway_heard, true).await?;
+    refresh_from(conn, reports, standing, gateway_heard, true).await?;
     Ok(())
 }
 
@@ -112,6 +133,18 @@ pub(super) async fn refresh(
     reported: bool,
 ) -> sqlx::Result<Vec<String>> {
     let ids: Vec<&str> = reports.keys().copied().collect();
+    let standing = list_standing(conn, &ids).await?;
+    refresh_from(conn, reports, &standing, gateway_heard, reported).await
+}
+
+async fn refresh_from(
+    conn: &mut Conn,
+    reports: &BTreeMap<&str, Timestamp>,
+    standing: &Standing,
+    gateway_heard: bool,
+    reported: bool,
+) -> sqlx::Result<Vec<String>> {
+    let ids: Vec<&str> = reports.keys().copied().collect();
     let mut changes: Vec<(String, &'static str, i64, String)> = Vec::new();
     for piece in pieces(&ids) {
         let place = places(1, piece.len());
@@ -123,16 +156,6 @@ pub(super) async fn refresh(
             query = query.bind(*id);
         }
         let rows = query.fetch_all(&mut *conn).await?;
-        let text =
-            format!("SELECT device_id, code FROM device_fault WHERE device_id IN {place} ORDER BY code");
-        let mut query = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(text));
-        for id in piece {
-            query = query.bind(*id);
-        }
-        let mut standing: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (id, code) in query.fetch_all(&mut *conn).await? {
-            standing.entry(id).or_default().push(code);
-        }
         for row in rows {
             let Some(at) = reports.get(row.id.as_str()) else { continue };
             if reported && row.known_at.is_none() {

@@ -32,27 +32,46 @@ impl Watch {
         self.open.is_none_or(|due| now >= due)
     }
 
-    /// Looks at what is due, and says whether all is well as far as it is known.
-    pub async fn step(&mut self, conn: &mut Conn, now: Timestamp) -> sqlx::Result<()> {
-        self.open = now.checked_add(OPEN_EVERY).ok();
-        let found = finding::list_open(conn, now).await?;
-        finding::replace(conn, &Kind::OPEN, &found, now).await?;
-        if self.set_up.is_none_or(|due| now >= due) {
-            let found = set_up(conn, now).await?;
-            // What is wrong is looked at again soon: once it is mended the heartbeat leaves.
-            let again = if found.is_empty() { SET_UP_EVERY } else { OPEN_EVERY };
-            self.set_up = now.checked_add(again).ok();
-            finding::replace(conn, &Kind::SET_UP, &found, now).await?;
+    /// Looks at what is due. It asks some things for each site and may take seconds on a large installation, so it only
+    /// reads; what it found is written by [`Watch::record`].
+    pub async fn look(&self, conn: &mut Conn, now: Timestamp) -> sqlx::Result<Looked> {
+        let is_due = |due: Option<Timestamp>| due.is_none_or(|due| now >= due);
+        let mut looked = Looked { open: finding::list_open(conn, now).await?, set_up: None, devices: None };
+        if is_due(self.set_up) {
+            looked.set_up = Some(set_up(conn, now).await?);
         }
-        if self.devices.is_none_or(|due| now >= due) {
-            let found = devices(conn, now).await?;
-            let again = now.checked_add(SET_UP_EVERY).ok();
-            self.devices = if found.is_empty() { next_night(now) } else { again };
-            finding::replace(conn, &[Kind::DeviceToNobody], &found, now).await?;
+        if is_due(self.devices) {
+            looked.devices = Some(devices(conn, now).await?);
+        }
+        Ok(looked)
+    }
+
+    /// Writes what was found, says whether all is well as far as it is known, and when to look again.
+    pub async fn record(&mut self, conn: &mut Conn, looked: &Looked, now: Timestamp) -> sqlx::Result<()> {
+        let after = |every| now.checked_add(every).ok();
+        finding::replace(conn, &Kind::OPEN, &looked.open, now).await?;
+        if let Some(found) = &looked.set_up {
+            finding::replace(conn, &Kind::SET_UP, found, now).await?;
+            // What is wrong is looked at again soon: once it is mended the heartbeat leaves.
+            self.set_up = after(if found.is_empty() { SET_UP_EVERY } else { OPEN_EVERY });
+        }
+        if let Some(found) = &looked.devices {
+            finding::replace(conn, &[Kind::DeviceToNobody], found, now).await?;
+            self.devices = if found.is_empty() { next_night(now) } else { after(SET_UP_EVERY) };
         }
         let passed = finding::count(conn).await?.is_empty();
-        finding::set_audited(conn, passed, now).await
+        finding::set_audited(conn, passed, now).await?;
+        self.open = after(OPEN_EVERY);
+        Ok(())
     }
+}
+
+/// What was found; None was not due.
+#[derive(Debug)]
+pub struct Looked {
+    open: Vec<Finding>,
+    set_up: Option<Vec<Finding>>,
+    devices: Option<Vec<Finding>>,
 }
 
 fn next_night(now: Timestamp) -> Option<Timestamp> {

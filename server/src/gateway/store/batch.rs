@@ -1,6 +1,6 @@
 //! SQL for the senders of many packets at once: one statement for all of them instead of some for each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use sitewarden_proto::id::GatewayId;
@@ -126,4 +126,19 @@ pub async fn record_heard(conn: &mut Conn, heard: &[(GatewayId, i64)]) -> sqlx::
         query.execute(&mut *conn).await?;
     }
     Ok(())
+}
+
+/// The sites at which gateways stand, by the gateways.
+pub async fn list_sites(conn: &mut Conn, gateways: &BTreeSet<&str>) -> sqlx::Result<HashMap<String, String>> {
+    let gateways: Vec<&str> = gateways.iter().copied().collect();
+    let mut sites = HashMap::with_capacity(gateways.len());
+    for piece in pieces(&gateways) {
+        let text = format!("SELECT id, site_id FROM gateway WHERE id IN (VALUES {})", places(piece.len(), 1));
+        let mut query = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(text));
+        for id in piece {
+            query = query.bind(*id);
+        }
+        sites.extend(query.fetch_all(&mut *conn).await?);
+    }
+    Ok(sites)
 }

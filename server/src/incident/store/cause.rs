@@ -206,6 +206,9 @@ struct NodeRow {
     watched: i64,
     heard: i64,
     confirm_ms: i64,
+    parent_id: Option<String>,
+    kind: Option<String>,
+    group_name: Option<String>,
 }
 
 /// Everything that `ids` hang off, up to the top, and themselves.
@@ -219,35 +222,29 @@ pub async fn list_nodes(conn: &mut Conn, ids: &[String]) -> sqlx::Result<BTreeMa
             let query = format!(
                 "SELECT d.id, CASE WHEN d.enabled = 1 AND d.known_at IS NOT NULL THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) \
                  END AS watched, CASE WHEN g.state IN ('online', 'suspect') THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END \
-                 AS heard, d.confirm_ms FROM device d JOIN gateway g ON g.id = d.gateway_id \
-                 WHERE d.removed_at IS NULL AND d.id IN {places} \
-                 UNION ALL SELECT g.id, CAST(1 AS BIGINT), CAST(1 AS BIGINT), CAST(0 AS BIGINT) FROM gateway g WHERE g.id IN {places}"
+                 AS heard, d.confirm_ms, p.parent_id, p.kind, p.group_name FROM device d JOIN gateway g ON g.id = d.gateway_id \
+                 LEFT JOIN device_parent p ON p.device_id = d.id WHERE d.removed_at IS NULL AND d.id IN {places} \
+                 UNION ALL SELECT g.id, CAST(1 AS BIGINT), CAST(1 AS BIGINT), CAST(0 AS BIGINT), p.parent_id, p.kind, p.group_name \
+                 FROM gateway g LEFT JOIN gateway_parent p ON p.gateway_id = g.id WHERE g.id IN {places} ORDER BY 1, 5, 6"
             );
             let mut asked = sqlx::query_as::<_, NodeRow>(sqlx::AssertSqlSafe(query));
             for id in ids {
                 asked = asked.bind(id);
             }
             for row in asked.fetch_all(&mut *conn).await? {
-                let node = Node {
+                let node = nodes.entry(row.id).or_insert_with(|| Node {
                     parents: Vec::new(),
                     watched: row.watched == 1,
                     heard: row.heard == 1,
                     confirm_ms: row.confirm_ms,
-                };
-                nodes.insert(row.id, node);
-            }
-            let query = format!(
-                "SELECT device_id AS id, parent_id, kind, group_name FROM device_parent WHERE device_id IN {places} \
-                 UNION ALL SELECT gateway_id, parent_id, kind, group_name FROM gateway_parent WHERE gateway_id IN {places} \
-                 ORDER BY 1, 2, 3"
-            );
-            let mut asked = sqlx::query_as::<_, (String, String, String, String)>(sqlx::AssertSqlSafe(query));
-            for id in ids {
-                asked = asked.bind(id);
-            }
-            for (id, parent, kind, group) in asked.fetch_all(&mut *conn).await? {
-                let (Some(node), Some(need)) = (nodes.get_mut(&id), Need::parse(&kind)) else { continue };
-                node.parents.push(Parent { id: parent.clone(), need, group });
+                });
+                let need = row.kind.as_deref().and_then(Need::parse);
+                let (Some(parent), Some(need)) = (row.parent_id, need) else { continue };
+                node.parents.push(Parent {
+                    id: parent.clone(),
+                    need,
+                    group: row.group_name.unwrap_or_default(),
+                });
                 above.push(parent);
             }
         }

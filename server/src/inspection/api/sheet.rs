@@ -20,6 +20,7 @@ use crate::device::store as devices;
 use crate::error::ApiError;
 use crate::inspection::answer::{self, Answer, Said};
 use crate::inspection::checklist::{self, Item, Subject, Wanted};
+use crate::inspection::late::{Claim, Line, Verdict, judge};
 use crate::inspection::step::date_in;
 use crate::inspection::store::{self, Row, coverage, sheet};
 use crate::ticket::{self, Actor};
@@ -64,8 +65,10 @@ pub struct SheetAnswer {
     pub note: String,
     /// Who.
     pub by: String,
-    /// When. Unix ms.
+    /// When it was written down here. Unix ms.
     pub at: i64,
+    /// Its place in the record, which a later answer names as what it saw.
+    pub seq: i64,
     /// What measurement said then; `null` where it said nothing.
     pub proposed: Value,
     /// The ticket that it became.
@@ -140,6 +143,15 @@ pub struct NewSheetAnswer {
     /// Whether a ticket is opened for what is wrong.
     #[serde(default)]
     pub ticket: bool,
+    /// The answer's own id, made by whoever writes it: sent again, it counts once.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// The place of the answer that its writer saw, 0 for none: where another stands by now, this one is refused.
+    #[serde(default)]
+    pub seen: Option<i64>,
+    /// The id of the writer's own answer that it corrects, where the writer could not know its place yet.
+    #[serde(default)]
+    pub over: Option<String>,
 }
 
 /// What somebody found.
@@ -249,6 +261,7 @@ pub(super) async fn whole(
             note: text("note"),
             by: event.actor,
             at: event.at,
+            seq: event.seq,
             proposed: body["proposed"].clone(),
             ticket_number: body["ticket"].as_i64(),
         };
@@ -307,14 +320,59 @@ pub(super) async fn get(
     Ok(Json(Box::pin(whole(&mut conn, &viewer, &row)).await?))
 }
 
-/// Writes down what somebody found; what is wrong becomes a ticket where that is asked for.
+/// The answers on the record, as far as a later one is judged by them.
+async fn record(conn: &mut Conn, id: &str) -> sqlx::Result<Vec<Line>> {
+    let events = sheet::list_answers(conn, id).await?.into_iter();
+    Ok(events
+        .map(|event| {
+            let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+            let text = |name: &str| body[name].as_str().map(str::to_owned);
+            let (key, device_id) = (text("key").unwrap_or_default(), text("device_id").unwrap_or_default());
+            Line { seq: event.seq, id: text("id"), key, device_id }
+        })
+        .collect())
+}
+
+/// The answers that are not on the record yet, each once; refused where one would cover what its writer never saw.
+fn unsaid(record: &[Line], answers: Vec<NewSheetAnswer>) -> Result<Vec<NewSheetAnswer>, ApiError> {
+    let mut ids = HashSet::new();
+    let mut new = Vec::new();
+    for mut said in answers {
+        said.id = said.id.map(|id| visit::api::own_id("id", &id)).transpose()?;
+        said.over = said.over.map(|id| visit::api::own_id("over", &id)).transpose()?;
+        let (id, over) = (said.id.as_deref(), said.over.as_deref());
+        let (key, device_id) = (said.key.as_str(), said.device_id.as_str());
+        match judge(record, &Claim { id, key, device_id, seen: said.seen, over }) {
+            Verdict::New => {
+                if said.id.clone().is_none_or(|id| ids.insert(id)) {
+                    new.push(said);
+                }
+            }
+            Verdict::Again => {}
+            Verdict::Other => {
+                return Err(ApiError::conflict("other_answer", "that id is another item's answer")
+                    .hint("give each answer an id of its own"));
+            }
+            Verdict::Meanwhile(_) => {
+                return Err(ApiError::conflict(
+                    "answered_meanwhile",
+                    format!("{key} {device_id}: somebody else has answered it").trim().to_owned(),
+                )
+                .hint("look at that answer; answer again where it is not right"));
+            }
+        }
+    }
+    Ok(new)
+}
+
+/// Writes down what somebody found; an answer with an id counts once, however often it is sent. What is wrong becomes a ticket where that is asked for.
 #[utoipa::path(put, path = "/api/v1/inspections/{id}/sheet", tag = "inspections", params(("id" = String, Path)),
     request_body = NewSheetAnswers, responses((status = 200, body = InspectionChecklist), (status = 404), (status = 409)))]
 pub(super) async fn answer(
     State(app): State<App>,
     viewer: Viewer,
     Path(id): Path<String>,
-    Json(new): Json<NewSheetAnswers>,
+    Json(mut new): Json<NewSheetAnswers>,
 ) -> Result<Json<InspectionChecklist>, ApiError> {
     if new.answers.is_empty() || new.answers.len() > ANSWERS_MAX {
         return Err(ApiError::bad_request(
@@ -324,6 +382,11 @@ pub(super) async fn answer(
         ));
     }
     let mut desk = open_desk(&app, &viewer, &id).await?;
+    let record = record(&mut desk.tx, &id).await?;
+    new.answers = unsaid(&record, new.answers)?;
+    if new.answers.is_empty() {
+        return Ok(Json(Box::pin(whole(&mut desk.tx, &viewer, &desk.row)).await?));
+    }
     if matches!(desk.row.state.as_str(), "merged" | "waived" | "dropped") {
         let text = format!("{} {}: it is {}", desk.row.rule, desk.row.n, desk.row.state);
         return Err(
@@ -331,11 +394,7 @@ pub(super) async fn answer(
         );
     }
     let asked = Box::pin(asked(&mut desk.tx, &viewer, &desk.row)).await?;
-    let mut known: HashSet<String> = HashSet::new();
-    for event in sheet::list_answers(&mut desk.tx, &id).await? {
-        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
-        known.extend(body["key"].as_str().map(str::to_owned));
-    }
+    let mut known: HashSet<String> = record.into_iter().map(|line| line.key).collect();
     known.extend(new.answers.iter().map(|said| said.key.clone()));
     let asked = checklist::repeat(asked, |key| known.contains(key));
     let by = (Some(viewer.account.as_str()), viewer.name.as_str());
@@ -396,6 +455,9 @@ async fn found(
     );
     let mut body = json!({ "key": item.key, "device_id": item.device_id, "answer": said.answer, "value": value, "note": note,
         "proposed": proposed, "en": item.en, "zh": item.zh, "device": item.device });
+    if let Some(id) = &said.id {
+        body["id"] = id.as_str().into();
+    }
     if item.answer != Answer::Check {
         body["as"] = item.answer.as_str().into();
     }

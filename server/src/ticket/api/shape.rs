@@ -65,9 +65,9 @@ pub struct Ticket {
     pub held: String,
     /// What a person wrote as the reason of a maintenance window; else empty.
     pub held_why: String,
-    /// Its incidents, newest first.
+    /// Its incidents, newest first; on the live page the first few that stand, causes first.
     pub incidents: Vec<Incident>,
-    /// How many of them are symptoms of another one.
+    /// How many symptoms of another one it has, those that are not listed included.
     pub symptoms: usize,
     /// The last good sample before the first bad one of them all.
     pub last_good_at: Option<i64>,

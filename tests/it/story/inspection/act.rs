@@ -1,8 +1,10 @@
 //! What people do with inspections: move one with the customer's consent, do without one, say what was looked at.
 
+use axum::http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sitewarden_tests::database::Engine;
+use sitewarden_tests::promise::promise;
 use sitewarden_tests::stories;
 use sitewarden_tests::world::{World, items, text};
 
@@ -10,6 +12,7 @@ use super::{act, away_until, kinds, line, lines, list, monthly, one, owed, quiet
 
 stories![
     the_customer_moves_a_day_and_no_other_moves,
+    a_day_suits_on_which_somebody_is_near_anyway,
     one_that_is_waived_leaves_its_guests_to_another_visit,
     devices_that_were_looked_at_are_counted_by_the_month,
 ];
@@ -64,6 +67,70 @@ async fn the_customer_moves_a_day_and_no_other_moves(engine: Engine) {
         ("done".into(), &json!(true), "2027-01-04".into())
     );
     assert_eq!(kinds(&late)[..], ["planned", "proposed", "moved", "moved", "missed", "done"]);
+}
+
+async fn a_day_suits_on_which_somebody_is_near_anyway(engine: Engine) {
+    let mut w = quiet(engine).await;
+    w.person("wang.min", "technician", None).await;
+    let customer = text(&items(&w.admin.get("/api/v1/customers").await.ok())[0], "/id");
+    w.site(&customer, "South Gate", "南门站").await;
+    w.site(&customer, "Island", "海岛站").await;
+    let place = async |w: &World, site: &str, lat: f64| {
+        let at = json!({ "lat": lat, "lon": 113.571, "datum": "wgs84" });
+        let site = format!("/api/v1/sites/{}", w.site_id(site));
+        w.admin.send(Method::PATCH, &site, Some(&at)).await.ok();
+    };
+    let north = owed(
+        &mut w,
+        &monthly("calendar = \"week\"\n[calendar.week]\nworkdays = [\"09:00-17:00\"]\n"),
+        "2026-12-01",
+    )
+    .await;
+    let first = one(&w, &north, "m", 1).await;
+    let days = async |w: &World| {
+        let told = w.admin.get(&format!("/api/v1/inspections/{}/days", text(&first, "/id"))).await.ok();
+        let line = |day: &Value| {
+            let near: Vec<String> = day["near"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| format!("{} {} {}", text(one, "/site_name"), one["km"], text(one, "/what")))
+                .collect();
+            format!("{} {} [{}]", text(day, "/day"), day["visits"], near.join(", "))
+        };
+        (told["placed"] == true, told["technicians"] == 1, items(&told).iter().map(line).collect::<Vec<_>>())
+    };
+    // Nothing else is planned: the day that stands, then those around it that are worked.
+    let plain =
+        ["2026-12-01 0 []", "2026-12-02 0 []", "2026-12-03 0 []", "2026-12-04 0 []", "2026-12-07 0 []"];
+    assert_eq!(days(&w).await, (false, true, plain.map(str::to_owned).to_vec()));
+
+    // Others are agreed: the one near by draws, the one far away does not, and the days of both are busier.
+    for (site, lat) in [("North Gate", 22.27), ("South Gate", 22.18), ("Island", 21.27)] {
+        place(&w, site, lat).await;
+    }
+    let li = w.as_person("li.wei").await;
+    for (site, on) in [("South Gate", "2026-12-09"), ("Island", "2026-12-01")] {
+        let contract = promise(&w.app, &customer, &w.site_id(site), &monthly(""), w.now()).await;
+        soon(&mut w).await;
+        let body = json!({ "contract_id": contract, "site_id": w.site_id(site), "event": "commissioned", "day": "2026-12-01" });
+        w.admin.put("/api/v1/inspections/anchors", &body).await.ok();
+        let other = one(&w, &contract, "m", 1).await;
+        let to = json!({ "day": on, "by": "Ms Zhou", "evidence": "mail", "reason": "" });
+        act(&li, &other, "move", to).await;
+    }
+    let drawn = [
+        "2026-12-09 1 [South Gate 10.0 visit]",
+        "2026-12-02 0 []",
+        "2026-12-03 0 []",
+        "2026-12-04 0 []",
+        "2026-12-07 0 []",
+    ];
+    assert_eq!(days(&w).await, (true, true, drawn.map(str::to_owned).to_vec()));
+    // Saturdays and Sundays are not worked, and a closed site is not visited.
+    let shut = json!({ "from": "2026-12-09", "to": "2026-12-09", "reason": "stocktaking" });
+    w.admin.post(&format!("/api/v1/sites/{}/closures", w.site_id("North Gate")), &shut).await.ok();
+    assert_eq!(days(&w).await.2[0], "2026-12-02 0 []");
 }
 
 async fn one_that_is_waived_leaves_its_guests_to_another_visit(engine: Engine) {

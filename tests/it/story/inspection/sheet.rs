@@ -13,6 +13,7 @@ use super::{act, monthly, one, owed, told};
 stories![
     a_sheet_is_prefilled_by_measurement_and_a_failed_item_becomes_a_ticket,
     a_report_says_what_was_looked_at_and_outlives_the_devices,
+    answers_without_a_network_count_once_and_cover_nobody_elses,
 ];
 
 pub(super) fn item<'s>(sheet: &'s Value, key: &str, device: &str) -> &'s Value {
@@ -237,4 +238,74 @@ async fn a_report_says_what_was_looked_at_and_outlives_the_devices(engine: Engin
     assert_eq!((month("2026-10").await, month("2026-12").await), (json!([0, 0]), json!([0, 0])));
     keep("inspection", &pdf, &en_pdf);
     assert_eq!(wang.get(&format!("{}?lang=fr", path.replace("sheet", "report.pdf"))).await.status, 400);
+}
+
+fn phone_id(n: u64) -> String {
+    format!("7a1e0000-0000-4000-8000-{n:012}")
+}
+
+async fn answers_without_a_network_count_once_and_cover_nobody_elses(engine: Engine) {
+    let mut w = World::usual(engine).await;
+    w.person("wang.min", "technician", None).await;
+    w.device("North Gate", "cam-3").await;
+    let contract = owed(&mut w, &monthly(""), "2026-11-19").await;
+    let first = one(&w, &contract, "m", 1).await;
+    let path = format!("/api/v1/inspections/{}/sheet", text(&first, "/id"));
+    let (li, wang) = (w.as_person("li.wei").await, w.as_person("wang.min").await);
+    let cam = w.device_id("cam-3");
+    let lines = async |w: &World| {
+        let sheet = w.admin.get(&path).await.ok();
+        let all = sheet["items"].as_array().unwrap().clone();
+        all.into_iter().filter(|item| item["answer"] != Value::Null).count()
+    };
+
+    // In the cellar: the picture is wrong, then the mains; the second reading corrects the first.
+    let picture = json!({ "id": phone_id(1), "seen": 0, "key": "picture", "device_id": cam, "answer": "bad",
+        "note": "lens fogged", "ticket": true });
+    let mains = json!({ "id": phone_id(2), "seen": 0, "key": "power", "answer": "ok", "value": "221 V" });
+    let better = json!({ "id": phone_id(3), "seen": 0, "over": phone_id(2), "key": "power", "answer": "ok", "value": "228 V" });
+    let fine = json!({ "id": phone_id(4), "seen": 0, "key": "state", "device_id": cam, "answer": "ok" });
+    // Meanwhile a colleague with a network says that the camera does not work.
+    let theirs =
+        json!([{ "key": "state", "device_id": cam, "answer": "bad", "note": "no picture at the recorder" }]);
+    assert_eq!(send(&li, &path, theirs).await.0, 200);
+
+    // Later there is a network, and every answer's answer is lost once.
+    w.forward_minutes(40).await;
+    for said in [&picture, &picture, &mains, &mains, &better, &better, &mains, &picture] {
+        let (status, sheet) = send(&wang, &path, json!([said])).await;
+        assert_eq!(status, 200, "{sheet}");
+    }
+    let sheet = wang.get(&path).await.ok();
+    assert_eq!(text(item(&sheet, "power", ""), "/answer/value"), "228 V", "the correction holds");
+    assert_eq!(item(&sheet, "picture", &cam)["answer"]["ticket_number"], 1001);
+    assert_eq!(w.admin.get("/api/v1/tickets").await.ok()["items"].as_array().unwrap().len(), 1, "one ticket");
+    assert_eq!(lines(&w).await, 3);
+
+    // What the colleague said is not covered: the phone is told, and its owner has to look.
+    for _ in 0..2 {
+        let (status, why) = send(&wang, &path, json!([fine])).await;
+        assert_eq!((status, text(&why, "/error/code")), (409, "answered_meanwhile".into()), "{why}");
+    }
+    let stands = &item(&sheet, "state", &cam)["answer"];
+    assert_eq!((text(stands, "/answer"), text(stands, "/by")), ("bad".into(), "li.wei".into()));
+    // Having looked, it is answered on purpose; once, though both were sent together and again.
+    let looked = json!({ "id": phone_id(5), "seen": stands["seq"], "key": "state", "device_id": cam, "answer": "ok",
+        "note": "recorder restarted" });
+    for _ in 0..2 {
+        assert_eq!(send(&wang, &path, json!([looked, looked])).await.0, 200);
+    }
+    let sheet = wang.get(&path).await.ok();
+    let now = &item(&sheet, "state", &cam)["answer"];
+    assert_eq!(
+        (text(now, "/by"), now["seq"].as_i64()),
+        ("wang.min".into(), stands["seq"].as_i64().map(|seq| seq + 4))
+    );
+
+    // An id names one answer, and is one.
+    let other = json!({ "id": phone_id(5), "key": "power", "answer": "ok", "value": "1 V" });
+    assert_eq!(send(&wang, &path, json!([other])).await.1["error"]["code"], "other_answer");
+    let none = json!({ "id": "five", "key": "power", "answer": "ok", "value": "1 V" });
+    assert_eq!(send(&wang, &path, json!([none])).await.0, 400);
+    w.forward_seconds(30).await;
 }
