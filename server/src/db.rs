@@ -254,28 +254,17 @@ fn failure_of(code: &str) -> Failure {
     }
 }
 
-/// The most rows that one statement writes, and the most where each of them has many columns: SQLite finds the place of
-/// each value by going through the names of all of them.
+/// The most rows that one statement writes.
 const ROWS_AT_ONCE: usize = 128;
-const WIDE_ROWS_AT_ONCE: usize = 24;
 
 /// Rows in pieces whose lengths are powers of two or thrice such, the long ones first: so a statement over many
 /// rows has few texts, and each is prepared once.
-pub fn pieces<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
-    pieces_of(rows, ROWS_AT_ONCE)
-}
-
-/// The same for rows of eight columns and more.
-pub fn wide_pieces<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
-    pieces_of(rows, WIDE_ROWS_AT_ONCE)
-}
-
-fn pieces_of<T>(mut rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+pub fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     let is_round = |length: usize| {
         length.is_power_of_two() || (length.is_multiple_of(3) && (length / 3).is_power_of_two())
     };
     std::iter::from_fn(move || {
-        let length = (0..=rows.len().min(most)).rev().find(|length| is_round(*length))?;
+        let length = (0..=rows.len().min(ROWS_AT_ONCE)).rev().find(|length| is_round(*length))?;
         let (piece, rest) = rows.split_at(length);
         rows = rest;
         Some(piece)
@@ -299,15 +288,52 @@ pub fn narrow<'a, const N: usize>(
     values
 }
 
-/// `($1, $2), ($3, $4)`: the places of so many rows of so many columns.
-pub fn places(rows: usize, columns: usize) -> String {
+/// `($1, $2), ($3, $4)`: the places of so many rows of so many columns, each value bound once and in this order.
+///
+/// On SQLite they are `(?, ?), (?, ?)`: there, whoever binds a value finds a place with a number only by going through
+/// the names of all of them, which is most of the work of a long statement.
+pub fn places(conn: &Conn, rows: usize, columns: usize) -> String {
+    let engine = engine_of(conn);
+    list(rows, columns, |text, place, _| put(text, engine, place))
+}
+
+/// The same with the types of the columns, where nothing else says them: `(CAST($1 AS TEXT), CAST($2 AS BIGINT))`.
+pub fn typed_places(conn: &Conn, rows: usize, types: &[&str]) -> String {
+    let engine = engine_of(conn);
+    list(rows, types.len(), |text, place, column| {
+        text.push_str("CAST(");
+        put(text, engine, place);
+        text.push_str(" AS ");
+        text.push_str(types[column]);
+        text.push(')');
+    })
+}
+
+/// `($1, $2, $3)` on both: the places of one row that a statement names more than once.
+pub fn named_places(columns: usize) -> String {
+    list(1, columns, |text, place, _| put(text, Engine::Postgres, place))
+}
+
+fn engine_of(conn: &Conn) -> Engine {
+    if conn.backend_name() == "SQLite" { Engine::Sqlite } else { Engine::Postgres }
+}
+
+fn put(text: &mut String, engine: Engine, place: usize) {
+    match engine {
+        Engine::Sqlite => text.push('?'),
+        // Writing to a text cannot fail.
+        Engine::Postgres => _ = write!(text, "${place}"),
+    }
+}
+
+/// Rows in brackets; `put` writes the value at its place, from 1 on, in its column, from 0 on.
+fn list(rows: usize, columns: usize, put: impl Fn(&mut String, usize, usize)) -> String {
     let mut text = String::with_capacity(rows * columns * 7);
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 1..=columns {
-            let comma = if column == 1 { "" } else { ", " };
-            // Writing to a text cannot fail.
-            let _ = write!(text, "{comma}${}", row * columns + column);
+        for column in 0..columns {
+            text.push_str(if column == 0 { "" } else { ", " });
+            put(&mut text, row * columns + column + 1, column);
         }
         text.push(')');
     }
@@ -333,13 +359,24 @@ mod tests {
         assert_eq!(lengths, [128, 128, 32, 12]);
         assert_eq!(pieces(&rows).flatten().copied().collect::<Vec<_>>(), rows);
         assert_eq!(pieces::<u8>(&[]).count(), 0);
-        let lengths: Vec<usize> = wide_pieces(&rows[..50]).map(<[usize]>::len).collect();
-        assert_eq!(lengths, [24, 24, 2]);
     }
 
     #[test]
     fn places_are_numbered_row_by_row() {
-        assert_eq!(places(2, 3), "($1, $2, $3), ($4, $5, $6)");
+        let of = |engine| list(2, 3, |text, place, _| put(text, engine, place));
+        assert_eq!(of(Engine::Postgres), "($1, $2, $3), ($4, $5, $6)");
+        assert_eq!(of(Engine::Sqlite), "(?, ?, ?), (?, ?, ?)");
+        assert_eq!(named_places(2), "($1, $2)");
+    }
+
+    #[tokio::test]
+    async fn a_connection_says_how_places_are_written() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let db = Db::open(&format!("sqlite:{}", folder.path().join("a.db").display())).await?;
+        let conn = &mut *db.read().await?;
+        assert_eq!(places(conn, 1, 2), "(?, ?)");
+        assert_eq!(typed_places(conn, 1, &["TEXT", "BIGINT"]), "(CAST(? AS TEXT), CAST(? AS BIGINT))");
+        Ok(())
     }
 
     #[test]

@@ -61,6 +61,38 @@ test('only the chosen language is fetched to be drawn, and the other one is ther
   await close();
 });
 
+test('a language that cannot be had gives way to the other, and no page is blank', async () => {
+  const fake = await start();
+  const { page, close } = await open(browser, 'about:blank', PHONE);
+  await page.route('**/assets/en-*', (route) => route.fulfill({ status: 502 }));
+  await page.goto(`${fake.url}/tech`);
+  await page.getByRole('heading', { name: '任务', exact: true }).waitFor();
+  await page.route('**/assets/zh-*', (route) => route.abort());
+  await page.goto(`${fake.url}/sites`);
+  await page.getByText('The texts of this page could not be fetched. Reload it.').waitFor();
+  await page.unrouteAll();
+  await page.reload();
+  await page.getByRole('heading', { name: 'Sites', exact: true }).waitFor();
+  await close();
+});
+
+test('who it is and what they have to do are asked before the page is there, and once', async () => {
+  const fake = await start();
+  const { page, close } = await open(browser, 'about:blank', PHONE);
+  const asked = [];
+  page.on('request', (request) => { const { pathname, search } = new URL(request.url()); asked.push(pathname + search); });
+  let read;
+  const late = new Promise((resolve) => { read = resolve; });
+  await page.route('**/assets/tech-*.js', async (route) => { await late; await route.continue(); });
+  const gone = page.goto(`${fake.url}/tech`);
+  await waitFor(() => asked.includes('/api/v1/me') && asked.includes('/api/v1/visits?mine=true'), 'the first questions');
+  read();
+  await gone;
+  await page.locator('.card').first().waitFor();
+  assert.equal(asked.filter((path) => path === '/api/v1/me').length, 1);
+  await close();
+});
+
 test('a night job without a network: closed in between, sent once and in order', async () => {
   const fake = await start();
   const { page, close } = await open(browser, `${fake.url}/tech`, PHONE);

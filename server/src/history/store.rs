@@ -39,7 +39,7 @@ pub(crate) async fn insert_blocks(conn: &mut Conn, blocks: &[Block]) -> sqlx::Re
         let text = format!(
             "INSERT INTO metric_block (gateway_id, epoch, seq, start_at, end_at, shift_ms, received_at, samples, body) \
              VALUES {} ON CONFLICT DO NOTHING",
-            places(piece.len(), 9)
+            places(conn, piece.len(), 9)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for block in piece {
@@ -71,7 +71,7 @@ pub(crate) async fn insert_blocks(conn: &mut Conn, blocks: &[Block]) -> sqlx::Re
              ON CONFLICT (gateway_id, hour_at) DO UPDATE SET marked_at = \
              CASE WHEN excluded.marked_at > rollup_due.marked_at THEN excluded.marked_at \
              ELSE rollup_due.marked_at + 1 END",
-            places(piece.len(), 3)
+            places(conn, piece.len(), 3)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for ((gateway, hour), marked_at) in piece {

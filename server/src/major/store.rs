@@ -199,7 +199,8 @@ pub async fn list_events(conn: &mut Conn, request: &str) -> sqlx::Result<Vec<Eve
 pub async fn list_events_of(conn: &mut Conn, requests: &[&str]) -> sqlx::Result<Vec<Event>> {
     let mut found = Vec::new();
     for piece in pieces(requests) {
-        let text = format!("{EVENT} WHERE request_id IN {} ORDER BY request_id, seq", places(1, piece.len()));
+        let text =
+            format!("{EVENT} WHERE request_id IN {} ORDER BY request_id, seq", places(conn, 1, piece.len()));
         let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
         for id in piece {
             query = query.bind(*id);

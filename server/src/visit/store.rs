@@ -198,7 +198,7 @@ pub async fn list_members(conn: &mut Conn, visits: &[&str]) -> sqlx::Result<Vec<
         let text = format!(
             "SELECT m.visit_id, m.account_id, a.name FROM visit_member m JOIN account a ON a.id = m.account_id \
              WHERE m.visit_id IN {} ORDER BY a.name, a.id",
-            places(1, piece.len())
+            places(conn, 1, piece.len())
         );
         let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
         for id in piece {

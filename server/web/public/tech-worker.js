@@ -13,7 +13,7 @@ async function keep(response) {
     const file = kept ?? (await fetch(path));
     if (!file.ok) continue;
     if (!kept) await cache.put(path, file.clone());
-    if (path.endsWith('.css') || path.endsWith('.js')) for (const [, inner] of (await file.clone().text()).matchAll(/["'(]((?:\/|\.\/)?(?:assets\/)?[\w.-]+-[\w-]{8}\.(?:svg|js|css))["')]/g)) named.add(new URL(inner, new URL(inner.startsWith('assets/') ? '/' : path, location.origin)).pathname);
+    if (path.endsWith('.css') || path.endsWith('.js')) for (const [, inner] of (await file.clone().text()).matchAll(/["'(]((?:\/|\.\/)?(?:assets\/)?[\w.-]+-[\w-]{8}\.(?:svg|js|css|json))["')]/g)) named.add(new URL(inner, new URL(inner.startsWith('assets/') ? '/' : path, location.origin)).pathname);
   }
   for (const path of named) if (!(await cache.match(path))) await cache.add(path).catch(() => {});
   await cache.put(PAGE, response);

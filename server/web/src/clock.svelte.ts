@@ -1,4 +1,5 @@
-// The page's clock: the server's time, ticking once a second. The only place in the page that reads a clock.
+// The page's clock: the server's time, ticking once a second. The only place in the page that reads a clock, but for what
+// `early.ts` asks before this is here.
 
 class PageClock {
   /** Unix milliseconds by the server's clock. */
@@ -23,10 +24,10 @@ export const pageClock = new PageClock();
 export const deviceNow = () => Date.now();
 /** How far this device's clock is ahead of the server's, ms, as its last answer told (to the second); null before the first. */
 export let skewMs: number | null = null;
-/** An answer came, dated by the server. */
-export function hearDate(date: string | null) {
+/** An answer came at a time of this device, now unless it lay here for a while, dated by the server. */
+export function hearDate(date: string | null, came = Date.now()) {
   const at = date ? Date.parse(date) : NaN;
-  if (!Number.isNaN(at)) skewMs = Date.now() - (at + 500);
+  if (!Number.isNaN(at)) skewMs = came - (at + 500);
 }
 /** A steady reading for spans within the page (no jumps). */
 export const steady = () => performance.now();

@@ -53,6 +53,21 @@ async function work<R>(store: 'queue' | 'answer' | 'photo', mode: IDBTransaction
   });
 }
 
+/** Everything that the phone keeps: the answers by their keys, and what is still to be sent. */
+async function whole() {
+  const tx = (await open).transaction(['queue', 'answer', 'photo'], 'readonly');
+  const answer = tx.objectStore('answer'), keys = answer.getAllKeys(), values = answer.getAll();
+  const queue: IDBRequest<Waiting[]> = tx.objectStore('queue').getAll(), photos: IDBRequest<WaitingPhoto[]> = tx.objectStore('photo').getAll();
+  await new Promise<void>((done, fail) => {
+    tx.oncomplete = () => done();
+    tx.onerror = tx.onabort = () => fail(tx.error ?? new Error('the phone could not read it'));
+  });
+  return { answers: new Map(keys.result.map((key, at) => [String(key), values.result[at] as unknown])), queue: queue.result, photos: photos.result };
+}
+/** As it stood when the page began. */
+export const atStart = whole();
+atStart.catch(() => {}); // whoever awaits it says so
+
 export const kept = {
   queue: () => work<Waiting[]>('queue', 'readonly', (store) => store.getAll()),
   add: (one: Waiting) => work<number>('queue', 'readwrite', (store) => store.add(one)),
@@ -61,6 +76,5 @@ export const kept = {
   photos: () => work<WaitingPhoto[]>('photo', 'readonly', (store) => store.getAll()),
   keepPhoto: (one: WaitingPhoto) => work<void>('photo', 'readwrite', (store) => store.put(one)),
   dropPhoto: (id: string) => work<void>('photo', 'readwrite', (store) => store.delete(id)),
-  answer: <T>(key: string) => work<T | undefined>('answer', 'readonly', (store) => store.get(key)),
   keep: (key: string, value: unknown) => work<void>('answer', 'readwrite', (store) => store.put(value, key)),
 };

@@ -3,7 +3,7 @@
 import { api, ApiError } from './api';
 import { deviceNow, skewMs } from './clock.svelte';
 import { inspections, type Sheet, type SheetItem, type SheetSaid } from './inspections';
-import { kept, type Waiting, type WaitingPhoto } from './kept';
+import { atStart, kept, type Waiting, type WaitingPhoto } from './kept';
 import { session } from './session.svelte';
 import type { Me } from './types';
 import { stock, type Own, type Use } from './stock';
@@ -61,19 +61,20 @@ class Outbox {
     // Who it is and what they have to do are asked side by side, while the phone looks up what it keeps.
     this.#early = { me: api.me(), visits: visitsApi.mine().then(({ items }) => items, () => null) };
     this.#early.me.catch(() => {});
-    const [who, last, skew, van, sheets, brief, queue, photos] = await Promise.all([
-      kept.answer<Person>('who'), kept.answer<{ visits: Visit[]; at: number }>('visits'), kept.answer<number>('skew'), kept.answer<Own[]>('van'),
-      kept.answer<Record<string, Sheet>>('whole_sheets'), kept.answer<DayBriefing>('brief'), kept.queue(), kept.photos(),
-    ]);
-    this.who = who ?? null;
-    this.#skew = skew ?? null;
+    const { answers, queue, photos } = await atStart;
+    const answer = <T>(key: string) => answers.get(key) as T | undefined;
+    this.who = answer<Person>('who') ?? null;
+    this.#skew = answer<number>('skew') ?? null;
+    const last = answer<{ visits: Visit[]; at: number }>('visits');
     if (last) { this.told = last.visits; this.toldAt = last.at; }
-    this.van = van ?? [];
-    this.sheets = sheets ?? {};
-    this.brief = brief ?? this.brief;
+    this.van = answer<Own[]>('van') ?? [];
+    this.sheets = answer<Record<string, Sheet>>('whole_sheets') ?? {};
+    this.brief = answer<DayBriefing>('brief') ?? this.brief;
     this.queue = queue;
     for (const { id, said } of this.queue) if (said) this.#own.set(placeOf(said.inspection, said.answer), id);
     this.photos = photos;
+    // What was answered meanwhile is drawn at once; where nothing was, the first question to come says so.
+    await this.#find().catch(() => {});
     addEventListener('online', () => void this.sync());
     document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') void this.sync(); });
     setInterval(() => void this.sync(), AGAIN_MS);

@@ -1,6 +1,7 @@
 // Texts in two languages from one pair of flat JSON files, of which only the chosen one is fetched. `{name}` is a placeholder;
 // `key.one` and `key.other` are a plural.
 import type en from '../i18n/en.json';
+import { begun, keepLanguage, texts } from './language';
 import type { Language } from './types';
 
 type Texts = typeof en;
@@ -11,33 +12,28 @@ export type PluralKey = Key extends infer K ? (K extends `${infer S}.other` ? S 
 type Args = Record<string, string | number>;
 
 const FILES: Partial<Record<Language, Record<string, string>>> = {};
-const STORE = 'sitewarden.language';
-
-function first(): Language {
-  const kept = localStorage.getItem(STORE);
-  if (kept === 'en' || kept === 'zh') return kept;
-  return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
-}
-
-/** Fetches a language's texts, once. */
-async function fetched(language: Language): Promise<void> {
-  FILES[language] ??= (await (language === 'zh' ? import('../i18n/zh.json') : import('../i18n/en.json'))).default;
-}
 
 class Speech {
-  language = $state<Language>(first());
-  #wanted: Language = this.language;
+  language = $state<Language>('en');
+  #wanted: Language = 'en';
   /** The chosen language is here: nothing is drawn before. */
-  readonly ready = fetched(this.language);
+  readonly ready = begun.then(([language, file]) => {
+    FILES[language] = file;
+    this.language = this.#wanted = language;
+  });
   /** BCP 47 tag for `lang` and Intl. */
   get tag() { return this.language === 'zh' ? 'zh-CN' : 'en-GB'; }
   /** Turns to a language as soon as its texts are here; where they cannot be had, the page stays as it is. */
   async use(language: Language): Promise<void> {
     this.#wanted = language;
-    await fetched(language).catch(() => { if (this.#wanted === language) this.#wanted = this.language; });
+    try {
+      FILES[language] ??= await texts(language);
+    } catch {
+      if (this.#wanted === language) this.#wanted = this.language;
+    }
     if (this.#wanted !== language) return;
     this.language = language;
-    localStorage.setItem(STORE, language);
+    keepLanguage(language);
   }
 }
 export const speech = new Speech();

@@ -9,17 +9,17 @@ use sqlx::AssertSqlSafe;
 
 use super::Event;
 use crate::clock::from_ms;
-use crate::db::{Conn, pieces, places, wide_pieces};
+use crate::db::{Conn, pieces, places, typed_places};
 use crate::device::{Known, state};
 use crate::id::uuid_v7;
 
 /// Appends events to the records of their devices.
 pub async fn insert_events(conn: &mut Conn, events: &[Event<'_>]) -> sqlx::Result<()> {
-    for piece in wide_pieces(events) {
+    for piece in pieces(events) {
         let text = format!(
             "INSERT INTO device_event (id, device_id, gateway_id, epoch, seq, code, transition, at, last_good_at, \
              first_bad_at, received_at, clock_offset_ms, check_name, evidence) VALUES {}",
-            places(piece.len(), 14)
+            places(conn, piece.len(), 14)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for event in piece {
@@ -53,7 +53,7 @@ pub async fn list_standing(conn: &mut Conn, devices: &[&str]) -> sqlx::Result<St
     for piece in pieces(devices) {
         let text = format!(
             "SELECT device_id, code FROM device_fault WHERE device_id IN {} ORDER BY code",
-            places(1, piece.len())
+            places(conn, 1, piece.len())
         );
         let mut query = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(text));
         for id in piece {
@@ -68,11 +68,11 @@ pub async fn list_standing(conn: &mut Conn, devices: &[&str]) -> sqlx::Result<St
 
 /// Notes that faults stand, unless they stood before.
 pub async fn raise(conn: &mut Conn, events: &[&Event<'_>]) -> sqlx::Result<()> {
-    for piece in wide_pieces(events) {
+    for piece in pieces(events) {
         let text = format!(
             "INSERT INTO device_fault (device_id, code, raised_at, last_good_at, first_bad_at, check_name, evidence, flapping) \
              VALUES {} ON CONFLICT (device_id, code) DO NOTHING",
-            places(piece.len(), 8)
+            places(conn, piece.len(), 8)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for event in piece {
@@ -147,7 +147,7 @@ async fn refresh_from(
     let ids: Vec<&str> = reports.keys().copied().collect();
     let mut changes: Vec<(String, &'static str, i64, String)> = Vec::new();
     for piece in pieces(&ids) {
-        let place = places(1, piece.len());
+        let place = places(conn, 1, piece.len());
         let text = format!(
             "SELECT id, state, state_since, known_at, enabled, in_maintenance FROM device WHERE id IN {place}"
         );
@@ -174,16 +174,10 @@ async fn refresh_from(
         }
     }
     for piece in pieces(&changes) {
-        let values: Vec<String> = (0..piece.len())
-            .map(|row| {
-                let at = row * 3;
-                format!("(CAST(${} AS TEXT), CAST(${} AS TEXT), CAST(${} AS BIGINT))", at + 1, at + 2, at + 3)
-            })
-            .collect();
         let text = format!(
             "WITH v(id, state, at) AS (VALUES {}) UPDATE device SET state = v.state, state_since = v.at FROM v \
              WHERE device.id = v.id",
-            values.join(", ")
+            typed_places(conn, piece.len(), &["TEXT", "TEXT", "BIGINT"])
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for (id, state, at, _) in piece {
@@ -192,7 +186,7 @@ async fn refresh_from(
         query.execute(&mut *conn).await?;
         let text = format!(
             "INSERT INTO device_state (id, device_id, at, state, because) VALUES {}",
-            places(piece.len(), 5)
+            places(conn, piece.len(), 5)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for (id, state, at, because) in piece {

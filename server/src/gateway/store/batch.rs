@@ -36,7 +36,7 @@ pub async fn list_standings(
         let text = format!(
             "SELECT id, state, epoch, session_started_at, replay_to, config_version FROM gateway \
              WHERE revoked_at IS NULL AND id IN (VALUES {})",
-            places(piece.len(), 1)
+            places(conn, piece.len(), 1)
         );
         let mut query = sqlx::query_as::<_, Row>(AssertSqlSafe(text));
         for id in piece {
@@ -62,7 +62,7 @@ pub async fn list_marks(
     for piece in pieces(epochs) {
         let text = format!(
             "SELECT gateway_id, epoch, upto FROM gateway_epoch WHERE (gateway_id, epoch) IN (VALUES {})",
-            places(piece.len(), 2)
+            places(conn, piece.len(), 2)
         );
         let mut query = sqlx::query_as(AssertSqlSafe(text));
         for (id, epoch) in piece {
@@ -93,7 +93,7 @@ pub async fn set_marks(conn: &mut Conn, marks: &[Mark], now: Timestamp) -> sqlx:
             "INSERT INTO gateway_epoch (gateway_id, epoch, upto, session_started_at, first_seen_at, moved_at) VALUES {} \
              ON CONFLICT (gateway_id, epoch) DO UPDATE SET upto = excluded.upto, moved_at = excluded.moved_at \
              WHERE excluded.upto > gateway_epoch.upto",
-            places(piece.len(), 6)
+            places(conn, piece.len(), 6)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for mark in piece {
@@ -117,7 +117,7 @@ pub async fn record_heard(conn: &mut Conn, heard: &[(GatewayId, i64)]) -> sqlx::
         let text = format!(
             "UPDATE gateway SET last_heard_at = heard.column2 FROM (VALUES {}) AS heard \
              WHERE gateway.id = heard.column1",
-            places(piece.len(), 2)
+            places(conn, piece.len(), 2)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for (gateway, at) in piece {
@@ -133,7 +133,8 @@ pub async fn list_sites(conn: &mut Conn, gateways: &BTreeSet<&str>) -> sqlx::Res
     let gateways: Vec<&str> = gateways.iter().copied().collect();
     let mut sites = HashMap::with_capacity(gateways.len());
     for piece in pieces(&gateways) {
-        let text = format!("SELECT id, site_id FROM gateway WHERE id IN (VALUES {})", places(piece.len(), 1));
+        let text =
+            format!("SELECT id, site_id FROM gateway WHERE id IN (VALUES {})", places(conn, piece.len(), 1));
         let mut query = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(text));
         for id in piece {
             query = query.bind(*id);

@@ -112,7 +112,7 @@ pub async fn list_days(
     for piece in pieces(devices) {
         let text = format!(
             "SELECT device_id, body FROM device_day WHERE (device_id, day_at) IN (VALUES {})",
-            places(piece.len(), 2)
+            places(conn, piece.len(), 2)
         );
         let mut query = sqlx::query_as(AssertSqlSafe(text));
         for device in piece {
@@ -129,7 +129,7 @@ pub async fn set_days(conn: &mut Conn, day_at: i64, days: &[(String, Vec<u8>)]) 
         let text = format!(
             "INSERT INTO device_day (device_id, day_at, body) VALUES {} \
              ON CONFLICT (device_id, day_at) DO UPDATE SET body = excluded.body",
-            places(piece.len(), 3)
+            places(conn, piece.len(), 3)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for (device, body) in piece {

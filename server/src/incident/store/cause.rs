@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::db::{Conn, pieces, places};
+use crate::db::{Conn, named_places, pieces, places};
 use crate::device::parent::Need;
 use crate::incident::cause::{Node, Parent};
 
@@ -80,7 +80,7 @@ pub async fn list_open(conn: &mut Conn, site: &str) -> sqlx::Result<Vec<Open>> {
 pub async fn list_open_at(conn: &mut Conn, sites: &[String]) -> sqlx::Result<BTreeMap<String, Vec<Open>>> {
     let mut open: BTreeMap<String, Vec<Open>> = BTreeMap::new();
     for piece in pieces(sites) {
-        let text = format!("{OPEN} AND i.site_id IN {} ORDER BY i.id", places(1, piece.len()));
+        let text = format!("{OPEN} AND i.site_id IN {} ORDER BY i.id", places(conn, 1, piece.len()));
         let mut asked = sqlx::query_as::<_, Open>(sqlx::AssertSqlSafe(text));
         for site in piece {
             asked = asked.bind(site);
@@ -218,7 +218,7 @@ pub async fn list_nodes(conn: &mut Conn, ids: &[String]) -> sqlx::Result<BTreeMa
     while !next.is_empty() {
         let mut above = Vec::new();
         for ids in pieces(&next) {
-            let places = places(1, ids.len());
+            let places = named_places(ids.len());
             let query = format!(
                 "SELECT d.id, CASE WHEN d.enabled = 1 AND d.known_at IS NOT NULL THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) \
                  END AS watched, CASE WHEN g.state IN ('online', 'suspect') THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END \

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
 use super::{IncidentId, New, Row, SELECT};
-use crate::db::{Conn, pieces, places, wide_pieces};
+use crate::db::{Conn, pieces, places, typed_places};
 use crate::incident::severity_of;
 use crate::user::Scope;
 
@@ -26,11 +26,11 @@ pub async fn open(conn: &mut Conn, new: &[Opening<'_>], now: Timestamp) -> sqlx:
     let rows: Vec<(String, &Opening<'_>)> =
         new.iter().map(|one| (IncidentId::new(now).to_string(), one)).collect();
     let mut opened: BTreeSet<String> = BTreeSet::new();
-    for piece in wide_pieces(&rows) {
+    for piece in pieces(&rows) {
         let text = format!(
             "INSERT INTO incident (id, site_id, gateway_id, device_id, code, severity, opened_at, last_good_at, \
              first_bad_at, recorded_at, evidence, settle_at) VALUES {} ON CONFLICT DO NOTHING",
-            places(piece.len(), 12)
+            places(conn, piece.len(), 12)
         );
         let mut query = sqlx::query(AssertSqlSafe(text));
         for (id, Opening { site, new, is_judged }) in piece {
@@ -62,7 +62,7 @@ pub async fn open(conn: &mut Conn, new: &[Opening<'_>], now: Timestamp) -> sqlx:
 
 /// Those of these ids under which there is an incident.
 async fn list_known(conn: &mut Conn, ids: &[&str]) -> sqlx::Result<Vec<String>> {
-    let text = format!("SELECT id FROM incident WHERE id IN {}", places(1, ids.len()));
+    let text = format!("SELECT id FROM incident WHERE id IN {}", places(conn, 1, ids.len()));
     let mut query = sqlx::query_scalar(AssertSqlSafe(text));
     for id in ids {
         query = query.bind(*id);
@@ -74,12 +74,11 @@ async fn list_known(conn: &mut Conn, ids: &[&str]) -> sqlx::Result<Vec<String>> 
 pub async fn list_alone(conn: &mut Conn, devices: &[&str]) -> sqlx::Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     for piece in pieces(devices) {
-        let values: Vec<String> = (1..=piece.len()).map(|at| format!("(CAST(${at} AS TEXT))")).collect();
         let text = format!(
             "WITH v(id) AS (VALUES {}) SELECT v.id FROM v WHERE NOT EXISTS (SELECT 1 FROM device_parent p WHERE p.device_id = v.id) \
              AND NOT EXISTS (SELECT 1 FROM device_parent p WHERE p.parent_id = v.id) \
              AND NOT EXISTS (SELECT 1 FROM gateway_parent p WHERE p.parent_id = v.id)",
-            values.join(", ")
+            typed_places(conn, piece.len(), &["TEXT"])
         );
         let mut query = sqlx::query_scalar(AssertSqlSafe(text));
         for id in piece {
@@ -128,7 +127,7 @@ pub async fn list_symptoms(conn: &mut Conn, ids: &BTreeSet<String>) -> sqlx::Res
             "SELECT i.id, i.device_id, i.ticket_id, CASE WHEN i.closed_at IS NULL THEN CAST(0 AS BIGINT) ELSE CAST(1 AS BIGINT) END \
              AS is_over, s.customer_id FROM incident i JOIN site s ON s.id = i.site_id \
              WHERE i.cause_id IS NOT NULL AND i.id IN {}",
-            places(1, piece.len())
+            places(conn, 1, piece.len())
         );
         let mut query = sqlx::query_as(AssertSqlSafe(text));
         for id in piece {
@@ -198,7 +197,7 @@ pub async fn count_symptoms(
         let text = format!(
             "SELECT ticket_id, CAST(COUNT(*) AS BIGINT) FROM incident WHERE closed_at IS NULL AND cause_id IS NOT NULL \
              AND ticket_id IN (VALUES {}) GROUP BY ticket_id",
-            places(piece.len(), 1)
+            places(conn, piece.len(), 1)
         );
         let mut query = sqlx::query_as::<_, (String, i64)>(AssertSqlSafe(text));
         for id in piece {

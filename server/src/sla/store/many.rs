@@ -11,7 +11,7 @@ use crate::ticket;
 pub async fn lock_only(conn: &mut Conn, tickets: &[String]) -> sqlx::Result<()> {
     for piece in pieces(tickets) {
         let text =
-            format!("UPDATE ticket SET changed_at = changed_at WHERE id IN {}", places(1, piece.len()));
+            format!("UPDATE ticket SET changed_at = changed_at WHERE id IN {}", places(conn, 1, piece.len()));
         let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
         for id in piece {
             query = query.bind(id.as_str());
@@ -50,7 +50,7 @@ pub async fn list_cases(
 async fn list_heads(conn: &mut Conn, tickets: &[String]) -> sqlx::Result<Vec<Heads>> {
     let mut found = Vec::with_capacity(tickets.len());
     for piece in pieces(tickets) {
-        let text = format!("{HEADS} WHERE t.id IN {} ORDER BY t.id", places(1, piece.len()));
+        let text = format!("{HEADS} WHERE t.id IN {} ORDER BY t.id", places(conn, 1, piece.len()));
         let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
         for id in piece {
             query = query.bind(id.as_str());
@@ -64,7 +64,7 @@ async fn list_heads(conn: &mut Conn, tickets: &[String]) -> sqlx::Result<Vec<Hea
 /// Puts rows in the place of all that stand for these tickets.
 pub async fn replace(conn: &mut Conn, tickets: &[String], rows: &[Row]) -> sqlx::Result<()> {
     for piece in pieces(tickets) {
-        let text = format!("DELETE FROM clock WHERE ticket_id IN {}", places(1, piece.len()));
+        let text = format!("DELETE FROM clock WHERE ticket_id IN {}", places(conn, 1, piece.len()));
         let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
         for id in piece {
             query = query.bind(id.as_str());
@@ -77,7 +77,7 @@ pub async fn replace(conn: &mut Conn, tickets: &[String], rows: &[Row]) -> sqlx:
 /// Adds rows.
 pub(super) async fn insert(conn: &mut Conn, rows: &[Row]) -> sqlx::Result<()> {
     for piece in pieces(rows) {
-        let text = format!("INSERT INTO clock ({COLUMNS}) VALUES {}", places(piece.len(), 24));
+        let text = format!("INSERT INTO clock ({COLUMNS}) VALUES {}", places(conn, piece.len(), 24));
         let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
         for row in piece {
             query = row.bind_to(query);

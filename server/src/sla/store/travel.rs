@@ -95,7 +95,7 @@ pub async fn list_running(conn: &mut Conn, tickets: &[&str]) -> sqlx::Result<Vec
              WHERE n.ticket_id = c.ticket_id AND n.name = c.name AND n.run = c.run AND n.share = 0) AS turns \
              FROM clock c WHERE c.state = 'running' AND c.supplier = 0 AND c.due_at IS NOT NULL AND c.ticket_id IN {} \
              ORDER BY c.ticket_id, c.name, c.run",
-            places(1, piece.len())
+            places(conn, 1, piece.len())
         );
         let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
         for id in piece {

@@ -85,7 +85,7 @@ pub async fn list_many(
         let text = format!(
             "SELECT ticket_id, seq, kind, occurred_at, recorded_at, device_at, skew_ms, actor, source, body, supersedes \
              FROM ticket_event WHERE ticket_id IN {} AND kind IN ({kinds}) ORDER BY ticket_id, seq LIMIT 5001",
-            places(1, piece.len())
+            places(conn, 1, piece.len())
         );
         let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
         for id in piece {
