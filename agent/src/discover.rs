@@ -9,15 +9,16 @@
 mod clue;
 pub(crate) mod hints;
 mod identify;
+pub(crate) mod order;
 mod propose;
 #[cfg(test)]
 mod tests;
 
-use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::net::IpAddr;
 use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -25,7 +26,7 @@ use serde_json::json;
 use sitewarden_proto::wire::SwitchView;
 
 use crate::clock::Clock;
-use crate::config::{Secret, Security};
+use crate::config::Security;
 pub use crate::probe::glance::Ports;
 use crate::probe::glance::{self, Shared};
 use crate::probe::icmp::{Answer, Engine, addresses, sweep};
@@ -49,12 +50,12 @@ const BROKEN: u8 = 70;
 const INTERRUPTED: u8 = 130;
 
 /// What a person wants to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {
     /// The network, as in `192.168.1.0/24`.
     pub net: String,
-    /// A community for SNMP; without one SNMP is not asked.
-    pub community: Option<Secret>,
+    /// How SNMP is asked; without it SNMP is not asked.
+    pub snmp: Option<Security>,
     /// Pings in a second.
     pub rate: u32,
     /// For all of it.
@@ -66,26 +67,41 @@ pub struct Wish {
 /// What has been found so far.
 #[derive(Debug, Default)]
 pub struct Found {
-    seen: RefCell<BTreeMap<IpAddr, Hints>>,
-    views: RefCell<BTreeMap<IpAddr, SwitchView>>,
+    seen: Mutex<BTreeMap<IpAddr, Hints>>,
+    views: Mutex<BTreeMap<IpAddr, SwitchView>>,
     /// Steps that are done, and of how many: an address is one to be pinged and one to be asked.
-    steps: Cell<(usize, usize)>,
+    steps: Mutex<(usize, usize)>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Found {
     /// What it comes to.
     pub fn proposals(&self) -> Vec<Proposal> {
-        proposals(&self.seen.borrow(), &self.views.borrow())
+        proposals(&lock(&self.seen), &lock(&self.views))
     }
 
     /// What was seen of each address.
     pub fn hints(&self) -> BTreeMap<IpAddr, Hints> {
-        self.seen.borrow().clone()
+        lock(&self.seen).clone()
+    }
+
+    /// How many steps are done, and of how many.
+    pub fn steps(&self) -> (usize, usize) {
+        *lock(&self.steps)
+    }
+
+    /// What an address said of itself; what was known of it besides stays.
+    fn heard(&self, address: IpAddr, hints: Hints) {
+        let mut seen = lock(&self.seen);
+        let one = seen.entry(address).or_default();
+        *one = Hints { mac: one.mac, discovery: std::mem::take(&mut one.discovery), ..hints };
     }
 
     fn step(&self) {
-        let (done, all) = self.steps.get();
-        self.steps.set((done + 1, all));
+        lock(&self.steps).0 += 1;
     }
 }
 
@@ -132,7 +148,7 @@ pub async fn run(wish: &Wish, json: bool) -> ExitCode {
     let text = if json {
         let whole = json!({
             "network": wish.net,
-            "addresses": found.steps.get().1 / 2,
+            "addresses": found.steps().1 / 2,
             "complete": complete,
             "elapsed_ms": (clock.steady() - began).get_milliseconds(),
             "found": list(&all),
@@ -163,15 +179,14 @@ pub async fn look(wish: &Wish, found: &Found) -> Result<(), Failed> {
             format!("{} has {} addresses; look at {ADDRESSES_MAX} at most, a /20", wish.net, targets.len());
         return Err(Failed::Range(text));
     }
-    let security = wish.community.clone().map(|community| Security::V2c { community });
-    let shared = Shared::new(wish.ports, security).map_err(Failed::Broken)?;
-    found.steps.set((0, targets.len() * 2));
+    let shared = Shared::new(wish.ports, wish.snmp.clone()).map_err(Failed::Broken)?;
+    *lock(&found.steps) = (0, targets.len() * 2);
     let within: BTreeSet<IpAddr> = targets.iter().copied().collect();
     let engine = Engine::new(wish.rate);
     let swept = sweep(&engine, &targets, TRIES, WAIT, |address, answer| {
         found.step();
         if matches!(answer, Answer::Echoed { .. }) {
-            found.seen.borrow_mut().insert(address, Hints::default());
+            lock(&found.seen).insert(address, Hints::default());
         }
     });
     swept.await.map_err(Failed::Pings)?;
@@ -179,29 +194,27 @@ pub async fn look(wish: &Wish, found: &Found) -> Result<(), Failed> {
     for neighbour in own_neighbours() {
         let address = neighbour.address.parse().ok().filter(|address| within.contains(address));
         if let (Some(address), Ok(mac)) = (address, <[u8; 6]>::try_from(neighbour.mac)) {
-            found.seen.borrow_mut().entry(address).or_default().mac = Some(mac);
+            lock(&found.seen).entry(address).or_default().mac = Some(mac);
         }
     }
-    let there: Vec<IpAddr> = found.seen.borrow().keys().copied().collect();
+    let there: Vec<IpAddr> = lock(&found.seen).keys().copied().collect();
     if !there.is_empty() {
         glance::discover(&there, wish.ports.discovery, |address, said| {
             if within.contains(&address) {
-                found.seen.borrow_mut().entry(address).or_default().discovery = said;
+                lock(&found.seen).entry(address).or_default().discovery = said;
             }
         })
         .await;
     }
-    let there: Vec<IpAddr> = found.seen.borrow().keys().copied().collect();
-    found.steps.set((targets.len() * 2 - there.len(), targets.len() * 2));
+    let there: Vec<IpAddr> = lock(&found.seen).keys().copied().collect();
+    *lock(&found.steps) = (targets.len() * 2 - there.len(), targets.len() * 2);
     let shared = &shared;
     let mut asked = futures_util::stream::iter(there)
         .map(|address| async move { (address, glance::look(address, shared).await) })
         .buffer_unordered(AT_ONCE);
     while let Some((address, hints)) = asked.next().await {
         found.step();
-        let mut seen = found.seen.borrow_mut();
-        let one = seen.entry(address).or_default();
-        *one = Hints { mac: one.mac, discovery: std::mem::take(&mut one.discovery), ..hints };
+        found.heard(address, hints);
     }
     drop(asked);
     let bridges = |one: &Proposal| one.identity.class == "switch";
@@ -214,7 +227,7 @@ pub async fn look(wish: &Wish, found: &Found) -> Result<(), Failed> {
         .collect();
     for address in switches {
         if let Some(view) = glance::tables(address, shared).await {
-            found.views.borrow_mut().insert(address, view);
+            lock(&found.views).insert(address, view);
         }
     }
     Ok(())
@@ -226,10 +239,10 @@ async fn progress(found: &Found) {
     let shown = std::io::stderr().is_terminal();
     loop {
         every.tick().await;
-        let (done, all) = found.steps.get();
+        let (done, all) = found.steps();
         if shown && all > 0 {
             let full = BAR * done.min(all) / all;
-            let seen = found.seen.borrow().len();
+            let seen = lock(&found.seen).len();
             eprint!("\r[{}{}] {seen} answer ", "#".repeat(full), ".".repeat(BAR - full));
         }
     }

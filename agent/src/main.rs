@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use sitewarden_agent::config::{Config, Secret};
+use sitewarden_agent::config::{Config, Secret, Security};
 use sitewarden_agent::probe_once::{self, Lang};
 use sitewarden_agent::{discover, enrol, listing, picture_once, run, sweep};
 use tracing_subscriber::EnvFilter;
@@ -144,9 +144,9 @@ async fn main() -> ExitCode {
             return sweep::run(&sweep::Wish { ranges, rate, tries, wait_ms, json }).await;
         }
         Command::Discover { net, community, rate, seconds, json } => {
-            let (community, ports) = (community.map(Secret::new), discover::Ports::default());
-            let limit = Duration::from_secs(seconds.into());
-            return discover::run(&discover::Wish { net, community, rate, limit, ports }, json).await;
+            let snmp = community.map(|community| Security::V2c { community: Secret::new(community) });
+            let (limit, ports) = (Duration::from_secs(seconds.into()), discover::Ports::default());
+            return discover::run(&discover::Wish { net, snmp, rate, limit, ports }, json).await;
         }
         Command::Picture { files, baseline, json, lang } => {
             return picture_once::run(&files, baseline.as_deref(), json, lang);

@@ -6,6 +6,7 @@ use sitewarden_proto::id::DeviceId;
 use sitewarden_proto::topic::Up;
 
 use crate::core::{Command, Core};
+use crate::discover::Wish;
 use crate::remedy::Job;
 use crate::store::{Change, Store};
 
@@ -25,6 +26,13 @@ pub enum Effect {
         id: String,
         /// What to do.
         job: Job,
+    },
+    /// Look around.
+    Discover {
+        /// The command that asked for it.
+        id: String,
+        /// What is to be looked at.
+        wish: Wish,
     },
     /// Publish.
     Send {
@@ -60,6 +68,7 @@ impl Pump {
             match command {
                 Command::RunCheck { device, check } => effects.push(Effect::RunCheck { device, check }),
                 Command::Remedy { id, job } => effects.push(Effect::Remedy { id, job }),
+                Command::Discover { id, wish } => effects.push(Effect::Discover { id, wish }),
                 Command::Send { up, bytes } => effects.push(Effect::Send { up, bytes }),
                 Command::Tell(tell) => effects.push(Effect::Tell(tell)),
                 Command::Heard { offset_ms } => {

@@ -17,6 +17,7 @@ use crate::arrival;
 use crate::clock::{Boot, Clock, after, shifted};
 use crate::config::{Check, Config, Secret};
 use crate::core::{Core, Kept, Setup};
+use crate::discover::{Found, Wish, order};
 use crate::enrol::Enrolment;
 use crate::files::{lock_data_dir, make_data_dir, open_files_limit};
 use crate::notify::Notify;
@@ -111,6 +112,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         probes: JoinSet::new(),
         telling: JoinSet::new(),
         remedies: JoinSet::new(),
+        looking: JoinSet::new(),
+        found: Arc::default(),
         hurry: watch::Sender::new(false),
         context,
         clock,
@@ -160,7 +163,11 @@ struct Running {
     telling: JoinSet<Result<String, String>>,
     /// What acts on devices, by its command; one at a time.
     remedies: JoinSet<(String, Report)>,
-    /// Ends their pauses.
+    /// A look around, by its command; one at a time.
+    looking: JoinSet<(String, Result<serde_json::Value, String>)>,
+    /// What it has found so far.
+    found: Arc<Found>,
+    /// Ends the pauses of remedies.
     hurry: watch::Sender<bool>,
     context: Arc<Context>,
     clock: Clock,
@@ -232,11 +239,16 @@ impl Running {
                     let (id, report) = done.context("a remedy was lost")?;
                     self.pump.core.handle_remedy(self.clock.steady(), &id, &report);
                 }
+                Some(done) = self.looking.join_next() => {
+                    let (id, said) = done.context("a look around was lost")?;
+                    self.pump.core.handle_discovery(self.clock.steady(), &id, &said);
+                }
                 Some(ended) = self.background.join_next() => self.ended(ended?)?,
                 () = tokio::time::sleep(due) => self.pump.core.handle_timeout(self.clock.steady()),
                 _ = housekeeping.tick() => {
                     self.look_at_the_clock();
                     self.pump.core.handle_timeout(self.clock.steady());
+                    self.pump.core.handle_discovering(self.clock.steady(), self.found.steps());
                     self.keep_house().await?;
                     // What this should do is on disk before we say that we live.
                     self.settle().await?;
@@ -266,6 +278,7 @@ impl Running {
         for effect in self.pump.settle(self.clock.steady()).await? {
             match effect {
                 Effect::Remedy { id, job } => self.act(id, job),
+                Effect::Discover { id, wish } => self.look_around(id, wish),
                 Effect::RunCheck { device, check } => self.probe(device, check),
                 Effect::Send { up, bytes } => {
                     // What does not get out is sent again when its ack stays away.
@@ -313,6 +326,15 @@ impl Running {
             }
             let report = AssertUnwindSafe(remedy::act(job, &context, hurry)).catch_unwind().await;
             (id, report.unwrap_or_else(|_| Report::failed("the remedy broke off; this is our fault")))
+        });
+    }
+
+    fn look_around(&mut self, id: String, wish: Wish) {
+        let found = Arc::<Found>::default();
+        self.found = Arc::clone(&found);
+        self.looking.spawn(async move {
+            let said = AssertUnwindSafe(order::carry_out(&wish, &found)).catch_unwind().await;
+            (id, said.unwrap_or_else(|_| Err("the look around broke off; this is our fault".to_owned())))
         });
     }
 

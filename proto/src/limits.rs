@@ -15,6 +15,8 @@ pub const DECODED_MAX: usize = 1024 * 1024;
 pub const RECORDS_MAX: u32 = 4_096;
 /// Bytes of one record that an agent writes to its queue; leaves room for the envelope around it.
 pub const RECORD_MAX: usize = 192 * 1024;
+/// Bytes of what a look around has found, as JSON: it has to fit into a record.
+pub const DISCOVERY_MAX: usize = 128 * 1024;
 /// Payload at which an agent stops filling an envelope with events, bytes before compression.
 pub const BATCH_TARGET: usize = 64 * 1024;
 

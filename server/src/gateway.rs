@@ -7,6 +7,7 @@
 pub mod api;
 pub mod command;
 pub mod desired;
+pub mod discovery;
 pub mod enrol;
 pub mod local;
 pub mod reseal;

@@ -30,6 +30,7 @@ fn parts() -> Vec<OpenApi> {
         crate::customer::api::Doc::openapi(),
         crate::site::api::Doc::openapi(),
         crate::gateway::api::Doc::openapi(),
+        crate::gateway::api::discovery::Doc::openapi(),
         crate::gateway::api::local::Doc::openapi(),
         crate::device::api::Doc::openapi(),
         crate::device::api::topology::Doc::openapi(),

@@ -260,7 +260,7 @@ async fn add_devices(db: &Db, passes: &[Pass]) -> Vec<Vec<String>> {
                  checks, check_list, position, enabled, created_at, state, state_since) \
                  SELECT d.column1, d.column2, d.column3, 'cam', 'camera', '10.0.0.1', '', '', '', '', d.column4, '', 1, 1, \
                  0, 'ok', 0 FROM (VALUES {}) AS d",
-                places(piece.len(), 4)
+                places(&tx, piece.len(), 4)
             );
             let mut query = sqlx::query(AssertSqlSafe(text));
             for device in piece {
@@ -292,7 +292,7 @@ async fn bare_inserts(
     let mut number = 0_i64;
     for piece in pieces(&all) {
         let mut tx = db.write().await.expect("a transaction");
-        let text = format!("INSERT INTO bare (number, body) VALUES {}", places(piece.len(), 2));
+        let text = format!("INSERT INTO bare (number, body) VALUES {}", places(&tx, piece.len(), 2));
         let mut query = sqlx::query(AssertSqlSafe(text));
         for packet in piece {
             query = query.bind(number).bind(packet.as_slice());

@@ -135,6 +135,20 @@ export function makeWorld(size, { role, mustChange, language }) {
     { id: 'r-2', name: 'Metrics', kind: 'alertmanager', url: 'http://10.0.0.9:9093', customer_id: null, severity: 'minor', enabled: true, told_at: now - 60_000, failed_at: null, last_answer: 'HTTP 200', waiting: 0, failed: 0 }];
   const deliveries = [{ number: 1031, account: 'Li Wei', channel: 'dingtalk', purpose: 'opened', attempt: 1, at: now - 90_000, ok: true, answer: 'HTTP 200 {"errcode":0,"errmsg":"ok"}', state: 'sent' }, { number: 1031, account: 'Zhao Lin', channel: 'aliyun_sms', purpose: 'opened', attempt: 2, at: now - 95_000, ok: false, answer: 'HTTP 200 {"Code":"isv.BUSINESS_LIMIT_CONTROL"}', state: 'queued' }];
   let hangs = [];
+  const looked = { last: null, asked: 0, taken: new Map(), answer(get, body) {
+    if (!get) {
+      this.asked = 0;
+      this.last = { id: 'cmd-look', network: body.net, state: 'running', asked_at: Date.now(), asked_by: 'Chen Yu', ended_at: null, done: 0, all: 0, addresses: 0, complete: false, left_out: 0, error: null, found: [] };
+      return { status: 202, body: this.last };
+    }
+    if (!this.last) return items([]);
+    if (this.last.state === 'running' && ++this.asked === 2) Object.assign(this.last, { done: 200, all: 508 });
+    if (this.last.state === 'running' && this.asked > 2) Object.assign(this.last, { state: 'done', ended_at: Date.now(), addresses: 254, complete: true, found: [
+      ['10.20.7.9', 'DS-2CD2T47G2-L 10.20.7.9', 'camera', 'hikvision', 'DS-2CD2T47G2-L', 'certain', true, ['WS-Discovery names the model']], ['10.20.7.12', 'camera 10.20.7.12', 'camera', 'dahua', '', 'likely', true, ['port 37777 is open']],
+      ['10.20.7.2', 'S5120-28P-SI 10.20.7.2', 'switch', 'h3c', 'S5120-28P-SI', 'certain', true, ['sysObjectID 1.3.6.1.4.1.25506.1.578']], ['10.20.7.77', 'other 10.20.7.77', 'other', '', '', 'none', false, []],
+    ].map(([address, name, kind, maker, model, certainty, is_proposed, why]) => ({ address, name, class: kind, maker, model, certainty, is_proposed, why, mac: null, parent: null })) });
+    return items([{ ...this.last, found: this.last.found.map((one) => { const mine = this.taken.get(one.address); return { ...one, device_id: mine && mine.name !== 'refused' ? devices[0].id : null, device_name: mine?.name ?? null }; }) }]);
+  } };
   const localPage = { url: 'http://10.20.7.5/sms', has_template: true, severity: 'major', after_minutes: 10, people: [{ account_id: 'u-2', address: '+8613800000000' }] };
   const duty = size ? [{ id: 'duty-1', site_id: null, account_id: 'u-2' }] : [];
   const clocks = makeClocks(tickets), deals = makeDeals();
@@ -207,8 +221,10 @@ export function makeWorld(size, { role, mustChange, language }) {
       case 'calendars': return promised.calendars(id, query);
       case 'wire': return { body: sums() };
       case 'gateways': if (third === 'parents') { if (!get) hangs = body.parents.map((link) => { const { name, state } = devices.find((device) => device.id === link.device_id); return { ...link, name, state, source: 'recorded' }; }); return items(hangs); }
+        if (third === 'discoveries') return looked.answer(get, body);
         return third === 'local-page' ? { body: localPage } : third === 'gaps' ? items(gaps) : get ? items(gateways) : { body: { gateway: gateways[0], token: 'swt1.not.a.token', command: 'sitewarden-agent enrol --server https://noc.example.com --token swt1.not.a.token.0123456789abcdef0123456789abcdef' } };
       case 'devices': {
+        if (!id && !get) { looked.taken.set(body.address, body); if (body.name === 'refused') return { status: 400, body: { error: { code: 'bad_request', message: 'name: it is taken', hint: 'write another one' } } }; }
         if (!id) return get ? items(devices.filter((device) => !query.get('site_id') || device.site_id === query.get('site_id')).map(detail)) : { body: detail(devices[0]) };
         const device = devices.find((found) => found.id === id);
         if (!device) return missing;
@@ -288,5 +304,5 @@ export function makeWorld(size, { role, mustChange, language }) {
     return { ...device, parents, site_name: site.name, site_name_zh: site.name_zh, zone: site.zone, checks: [{ name: 'icmp', kind: 'icmp' }, { name: 'rtsp', kind: 'tcp' }, { name: 'web', kind: 'http' }],
       chain: [{ kind: 'gateway', id: gateway.id, name: gateway.name, state: gateway.state }, ...(parent ? [{ kind: 'device', id: parent.id, name: parent.name, state: parent.state }] : []), { kind: 'device', id: device.id, name: device.name, state: device.state }] };
   }
-  return { me, board, change, answer, devices, tickets, visits, promised, inspected, lying, followed, complained, asked, deals, get seq() { return seq; } };
+  return { me, board, change, answer, devices, tickets, visits, promised, inspected, lying, followed, complained, asked, deals, taken: looked.taken, get seq() { return seq; } };
 }

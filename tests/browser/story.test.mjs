@@ -263,6 +263,37 @@ test('a gateway is told what it hangs off', () => withPage({ size: 10 }, '', asy
   assert.ok(await part.getByRole('button', { name: 'Save' }).isDisabled(), 'nothing is left to save');
 }));
 
+test('a network is looked at, and what was found is taken over by name', () => withPage({ size: 10 }, '', async ({ fake, page, go }) => {
+  await go('/gateways');
+  await page.locator('[data-row]').first().click();
+  const part = page.locator('details', { hasText: 'What hangs in its network' });
+  await part.getByText('What hangs in its network').first().click();
+  await part.locator('input[name=net]').fill('10.20.7.0/24');
+  await part.getByRole('button', { name: 'Look around' }).press('Enter');
+  await part.getByText('200 of 508 steps').waitFor();
+  assert.equal(await part.locator('progress').getAttribute('value'), '200');
+  await part.getByText('4 devices answered of 254 addresses, 3 worth watching.').waitFor();
+  assert.equal(await part.locator('.found li').count(), 3, 'the rest is shown on request');
+  await part.getByLabel('show everything that answered').check();
+  assert.equal(await part.locator('.found li').count(), 4);
+  assert.ok(!(await part.getByLabel('Take over other 10.20.7.77').isChecked()), 'not proposed');
+  await part.getByLabel('Take over S5120-28P-SI 10.20.7.2').uncheck();
+  await part.getByLabel('Name 10.20.7.9').fill('cam north 1');
+  await part.getByLabel('Name 10.20.7.12').fill('refused');
+  await part.locator('input[name=user]').fill('viewer');
+  await part.locator('input[name=password]').fill('a b c');
+  await part.getByRole('button', { name: 'Take over 2 devices' }).click();
+  await part.getByText('10.20.7.12 was not taken over; those before it were.').waitFor();
+  await part.getByText('1 of 2 taken over').waitFor();
+  await part.getByRole('link', { name: 'cam north 1' }).waitFor();
+  await part.getByLabel('Name 10.20.7.12').fill('cam north 2');
+  await part.getByRole('button', { name: 'Take over 1 device', exact: true }).click();
+  await part.getByRole('link', { name: 'cam north 2' }).waitFor();
+  const { name, class: kind, maker, user } = fake.world.taken.get('10.20.7.9');
+  assert.deepEqual([name, kind, maker, user], ['cam north 1', 'camera', 'hikvision', 'viewer']);
+  assert.deepEqual([...fake.world.taken.keys()], ['10.20.7.9', '10.20.7.12'], 'nothing that was not chosen');
+}));
+
 test('a thousand gateways are a short page', () => withPage({ size: 10_000 }, '', async ({ page, go }) => {
   await go('/gateways');
   await page.locator('[data-row]').first().waitFor();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sitewarden_agent::clock::shifted;
 use sitewarden_agent::core::{Command, Core, Setup, Size, Tell};
+use sitewarden_agent::discover::Wish;
 use sitewarden_agent::probe::{Finding, Outcome, OutcomeState};
 use sitewarden_agent::remedy::{End, Job, Report};
 use sitewarden_proto::id::GatewayId;
@@ -86,6 +87,10 @@ pub struct Gateway {
     pub told: Vec<Tell>,
     /// Why its local channel takes nothing, if it does not.
     pub modem_refuses: Option<&'static str>,
+    /// What the next look around finds; nothing comes back without it.
+    pub finds: Option<Result<serde_json::Value, String>>,
+    /// The networks it was to look at so far, each by its command.
+    pub looked: Vec<(String, Wish)>,
     /// Its time line minus true time, ms.
     line_ms: i64,
     /// Its system's clock minus true time, ms.
@@ -119,6 +124,8 @@ impl Gateway {
             sessions: 0,
             told: Vec::new(),
             modem_refuses: None,
+            finds: None,
+            looked: Vec::new(),
             line_ms: -behind_ms,
             wall_ms: -behind_ms,
         }
@@ -250,6 +257,12 @@ impl Gateway {
                     self.core.handle_told(now, result.map(str::to_owned).map_err(str::to_owned));
                 }
                 Command::Refuse { .. } => {}
+                Command::Discover { id, wish } => {
+                    if let Some(said) = self.finds.take() {
+                        self.core.handle_discovery(now, &id, &said);
+                    }
+                    self.looked.push((id, wish));
+                }
                 Command::Remedy { id, job } => {
                     if let Some(report) = self.act(job) {
                         self.core.handle_remedy(now, &id, &report);

@@ -266,6 +266,8 @@ const TABLE: &[(&str, &str)] = &[
     ("GET /api/v1/gateways/{id}/local-page", "A"),
     ("PUT /api/v1/gateways/{id}/local-page", "A"),
     ("DELETE /api/v1/gateways/{id}/local-page", "A"),
+    ("GET /api/v1/gateways/{id}/discoveries", "AN"),
+    ("POST /api/v1/gateways/{id}/discoveries", "AN"),
     ("GET /a/{token}", "ANTC-"),
     ("POST /a/{token}", "ANTC-"),
     ("GET /api/v1/board", "ANTC"),

@@ -119,7 +119,7 @@ async fn furnish(desk: &Desk, admin: &Client, mark: &'static str) -> Belongings 
     let new = gateway::store::command::New {
         id: &command,
         gateway: &GatewayId::try_from(gateway.clone()).unwrap(),
-        device_id: &device,
+        device_id: Some(&device),
         kind: "probe_now",
         body: b"",
         issued_at: now,

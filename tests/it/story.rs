@@ -11,6 +11,7 @@ mod consignment;
 mod contract_life;
 mod cut;
 mod deal;
+mod discovery;
 mod dispatch;
 mod escalation;
 mod flap;

@@ -6,7 +6,7 @@ use super::onvif::{self, Onvif};
 use super::reader::{Error, Table};
 use super::recorder::{self, Recorder};
 use super::rtsp::{self, Rtsp};
-use super::snmp::{self, Snmp};
+use super::snmp::{self, Security, Snmp};
 use super::switch::{self, Switch};
 use super::ups::{self, Nut, Ups};
 
@@ -64,6 +64,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// How it asks over SNMP, if it does.
+    pub fn security(&self) -> Option<&Security> {
+        match self {
+            Self::Snmp(snmp) | Self::Topology(snmp) => Some(&snmp.security),
+            Self::Switch(switch) => Some(&switch.snmp.security),
+            Self::Ups(ups) => Some(&ups.snmp.security),
+            _ => None,
+        }
+    }
+
     /// Its word in the file; also the default name of a check.
     pub fn word(&self) -> &'static str {
         match self {

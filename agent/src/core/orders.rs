@@ -2,21 +2,27 @@
 //! twice or the gateway restarts; it is answered accepted, running and done, or why not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use prost::Message;
+use serde_json::{Value, json};
 use sitewarden_proto::id::DeviceId;
 use sitewarden_proto::wire::command::Action;
 use sitewarden_proto::wire::command_result::Status;
-use sitewarden_proto::wire::{Command as Order, CommandResult, SignedCommand};
+use sitewarden_proto::wire::{Command as Order, CommandResult, Discover, SignedCommand};
 
-use super::Core;
-use crate::clock::shifted;
+use super::{Command, Core};
+use crate::clock::{after, shifted};
+use crate::config::Security;
+use crate::discover::order;
 use crate::session::RecordKind;
 use crate::trust::{self, Refused};
 
 /// Ids that are remembered; the disk keeps more than a command's life of them.
 const REMEMBERED: usize = 4096;
+/// How often the server hears how far a look around is.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Orders {
@@ -25,6 +31,15 @@ pub(super) struct Orders {
     seen: BTreeMap<String, bool>,
     /// Probes on order: which checks have yet to come back.
     probing: Vec<Probing>,
+    /// The look around that is under way.
+    looking: Option<Looking>,
+}
+
+#[derive(Debug)]
+struct Looking {
+    id: String,
+    told_at: Timestamp,
+    steps: (usize, usize),
 }
 
 #[derive(Debug)]
@@ -36,7 +51,7 @@ struct Probing {
 
 impl Orders {
     pub(super) fn new(key: Vec<u8>, seen: BTreeMap<String, bool>) -> Self {
-        Self { key, seen, probing: Vec::new() }
+        Self { key, seen, probing: Vec::new(), looking: None }
     }
 }
 
@@ -99,6 +114,7 @@ impl Core {
                 self.answer(now, &order.id, Status::Done, "");
             }
             Some(Action::Remedy(remedy)) => self.begin_remedy(now, &order.id, &remedy),
+            Some(Action::Discover(asked)) => self.begin_discovery(now, order.id, &asked),
             None => self.answer(
                 now,
                 &order.id,
@@ -123,6 +139,58 @@ impl Core {
         for id in done {
             self.answer(now, &id, Status::Done, "");
         }
+    }
+
+    fn begin_discovery(&mut self, now: Timestamp, id: String, asked: &Discover) {
+        if self.orders.looking.is_some() {
+            return self.answer(now, &id, Status::Rejected, "the gateway is looking around already");
+        }
+        let snmp = match self.snmp_of(&asked.snmp_device_id) {
+            Ok(snmp) => snmp,
+            Err(error) => return self.answer(now, &id, Status::Rejected, error),
+        };
+        match order::wish(&asked.net, snmp) {
+            Ok(wish) => {
+                self.answer(now, &id, Status::Running, "");
+                self.orders.looking = Some(Looking { id: id.clone(), told_at: now, steps: (0, 0) });
+                self.commands.push_back(Command::Discover { id, wish });
+            }
+            Err(error) => self.answer(now, &id, Status::Rejected, &error),
+        }
+    }
+
+    /// How a device is asked over SNMP; nothing when none is named.
+    fn snmp_of(&self, device: &str) -> Result<Option<Security>, &'static str> {
+        if device.is_empty() {
+            return Ok(None);
+        }
+        let device = DeviceId::try_from(device.to_owned()).ok().and_then(|id| self.desired.find(&id));
+        let device = device.ok_or("the gateway does not know the device that says how SNMP is asked")?;
+        let found = device.checks.iter().find_map(|check| check.kind.security());
+        found.cloned().map(Some).ok_or("the device that was to say how SNMP is asked is not asked over SNMP")
+    }
+
+    /// How far a look around is; the server hears of it now and then.
+    pub fn handle_discovering(&mut self, now: Timestamp, steps: (usize, usize)) {
+        let Some(looking) = &mut self.orders.looking else { return };
+        if looking.steps == steps || now < after(looking.told_at, TELL_EVERY) {
+            return;
+        }
+        (looking.told_at, looking.steps) = (now, steps);
+        let id = looking.id.clone();
+        let far = json!({ "done": steps.0, "all": steps.1 }).to_string();
+        self.answer_with(now, &id, Status::Running, "", far);
+        self.flush(now);
+    }
+
+    /// A look around is over.
+    pub fn handle_discovery(&mut self, now: Timestamp, id: &str, said: &Result<Value, String>) {
+        self.orders.looking = None;
+        match said {
+            Ok(found) => self.answer_with(now, id, Status::Done, "", found.to_string()),
+            Err(error) => self.answer(now, id, Status::Failed, error),
+        }
+        self.flush(now);
     }
 
     pub(super) fn answer(&mut self, now: Timestamp, id: &str, status: Status, error: &str) {

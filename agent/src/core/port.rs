@@ -8,6 +8,7 @@ use sitewarden_proto::topic::Up;
 use sitewarden_proto::wire::DiskTrouble;
 
 use crate::config::Device;
+use crate::discover::Wish;
 use crate::gather::Sample;
 use crate::remedy::{Entry, Job};
 use crate::session::Record;
@@ -80,6 +81,13 @@ pub enum Command {
         id: String,
         /// What to do.
         job: Job,
+    },
+    /// Look what hangs in a network; what was found comes back through [`super::Core::handle_discovery`].
+    Discover {
+        /// The command that asked for it.
+        id: String,
+        /// What is to be looked at.
+        wish: Wish,
     },
     /// Commit this in one transaction, then call [`super::Core::handle_appended`].
     Append(Batch),

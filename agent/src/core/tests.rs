@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::config::parse_devices;
+use crate::discover::Wish;
 use crate::gather::Sample;
 use crate::probe::Finding;
 use crate::remedy::{Entry, Job};
@@ -50,6 +51,7 @@ struct Bench {
     refused: Vec<(u64, u64)>,
     sent: Vec<Envelope>,
     jobs: Vec<(String, Job)>,
+    looks: Vec<(String, Wish)>,
     remedies: BTreeMap<String, Entry>,
     acks: bool,
 }
@@ -93,6 +95,7 @@ impl Bench {
             refused: Vec::new(),
             sent: Vec::new(),
             jobs: Vec::new(),
+            looks: Vec::new(),
             remedies: BTreeMap::new(),
             acks: true,
         }
@@ -148,6 +151,7 @@ impl Bench {
                 Command::Send { bytes, .. } => self.receive(&decode(&bytes).unwrap()),
                 Command::Delete { upto } => self.queue.retain(|seq, _| *seq > upto),
                 Command::Remedy { id, job } => self.jobs.push((id, job)),
+                Command::Discover { id, wish } => self.looks.push((id, wish)),
                 Command::NewEpoch { .. } | Command::Heard { .. } => {}
                 Command::Tell(_) => {}
                 Command::Refuse { from, to } => self.refused.push((from, to)),

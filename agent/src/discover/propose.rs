@@ -111,6 +111,7 @@ impl Proposal {
         let checks: Vec<&str> = usual::checks(class, maker).iter().map(|check| check.name.as_str()).collect();
         json!({
             "address": self.address,
+            "name": self.name(),
             "mac": self.mac.map(|mac| mac.map(|byte| format!("{byte:02x}")).join(":")),
             "maker": maker,
             "model": model,

@@ -194,7 +194,7 @@ fn what_is_proposed_is_a_file_that_the_agent_takes() {
 fn a_network_that_is_too_wide_is_refused_with_a_remedy() {
     let wish = Wish {
         net: "10.0.0.0/19".into(),
-        community: None,
+        snmp: None,
         rate: 100,
         limit: Duration::from_secs(1),
         ports: Ports::default(),

@@ -38,7 +38,7 @@ const SYSTEM: [&str; 4] =
     ["1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.2.0", "1.3.6.1.2.1.1.5.0", "1.3.6.1.2.1.1.7.0"];
 
 /// Where things are asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the ports by their protocols")]
 pub struct Ports {
     pub http: u16,

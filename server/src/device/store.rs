@@ -352,6 +352,19 @@ pub async fn list_events(conn: &mut Conn, id: &str, before: i64, limit: i64) -> 
     .await
 }
 
+/// The devices of a gateway by id, name and address.
+pub async fn list_addresses(
+    conn: &mut Conn,
+    gateway: &GatewayId,
+) -> sqlx::Result<Vec<(String, String, String)>> {
+    sqlx::query_as(
+        "SELECT id, name, address FROM device WHERE gateway_id = $1 AND removed_at IS NULL ORDER BY id",
+    )
+    .bind(gateway.as_ref())
+    .fetch_all(conn)
+    .await
+}
+
 /// The devices in service of a gateway.
 pub async fn list_ids(conn: &mut Conn, gateway: &GatewayId) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(

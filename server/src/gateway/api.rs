@@ -10,6 +10,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use super::{enrol, store};
 
+pub mod discovery;
 pub mod local;
 pub mod wire;
 
@@ -124,6 +125,7 @@ pub fn routes() -> Routes {
         .get("/api/v1/commands/{id}", Act::ProbeDevices, command)
         .with(enrol::routes())
         .with(local::routes())
+        .with(discovery::routes())
 }
 
 /// The routes' description.

@@ -4,14 +4,15 @@
 //! stays unanswered; the gateway knows the id and acts once.
 
 use jiff::{SignedDuration, Timestamp};
-use sitewarden_proto::envelope::{Codec, encode_message};
+use sitewarden_proto::envelope::{Codec, decode_message, encode_message};
 use sitewarden_proto::id::{DeviceId, GatewayId};
 use sitewarden_proto::limits::WATCH_MAX_S;
 use sitewarden_proto::wire::command::Action as Wire;
 use sitewarden_proto::wire::command_result::Status;
 use sitewarden_proto::wire::remedy::Kind as WireKind;
 use sitewarden_proto::wire::{
-    Command, CommandResult, PoeCycle, ProbeNow, ReaddChannel, Reboot, Remedy, SignedCommand, WatchDevice,
+    Command, CommandResult, Discover, PoeCycle, ProbeNow, ReaddChannel, Reboot, Remedy, SignedCommand,
+    WatchDevice,
 };
 
 use crate::db::Conn;
@@ -27,6 +28,10 @@ id! {
 }
 
 const PROBE_LIFE: SignedDuration = SignedDuration::from_mins(5);
+/// It is under way for eight minutes at most, and no other begins meanwhile.
+const DISCOVER_LIFE: SignedDuration = SignedDuration::from_mins(15);
+/// The word of a look around among the kinds of commands.
+pub const DISCOVER: &str = "discover";
 /// A remedy that does not arrive soon is not wanted any more.
 const REMEDY_LIFE: SignedDuration = SignedDuration::from_secs(90);
 
@@ -47,6 +52,13 @@ pub enum Action {
     },
     /// Act on a device, within bounds.
     Remedy(RemedyAction),
+    /// Look what hangs in a private network of the site.
+    Discover {
+        /// The network, such as `192.168.1.0/24`.
+        net: String,
+        /// The device that says how SNMP is asked; without one SNMP is not asked.
+        snmp_like: Option<DeviceId>,
+    },
 }
 
 /// A remedy for the wire.
@@ -95,19 +107,23 @@ impl Action {
                 Deed::Reboot => "reboot",
                 Deed::ReaddChannel { .. } => "readd_channel",
             },
+            Self::Discover { .. } => DISCOVER,
         }
     }
 
-    fn device(&self) -> &DeviceId {
+    /// The device that it is about, if it is about one.
+    fn device(&self) -> Option<&DeviceId> {
         match self {
-            Self::Probe { device } | Self::Watch { device, .. } => device,
-            Self::Remedy(remedy) => &remedy.device,
+            Self::Probe { device } | Self::Watch { device, .. } => Some(device),
+            Self::Remedy(remedy) => Some(&remedy.device),
+            Self::Discover { .. } => None,
         }
     }
 
     fn life(&self, now: Timestamp) -> SignedDuration {
         match self {
             Self::Probe { .. } => PROBE_LIFE,
+            Self::Discover { .. } => DISCOVER_LIFE,
             Self::Remedy(remedy) => remedy.until.duration_since(now).min(REMEDY_LIFE),
             Self::Watch { seconds, .. } => SignedDuration::from_secs(i64::from((*seconds).min(WATCH_MAX_S))),
         }
@@ -115,6 +131,10 @@ impl Action {
 
     fn wire(&self) -> Wire {
         match self {
+            Self::Discover { net, snmp_like } => Wire::Discover(Discover {
+                net: net.clone(),
+                snmp_device_id: snmp_like.as_ref().map_or_else(String::new, ToString::to_string),
+            }),
             Self::Probe { device } => Wire::ProbeNow(ProbeNow { device_id: device.to_string() }),
             Self::Watch { device, seconds } => Wire::Watch(WatchDevice {
                 device_id: device.to_string(),
@@ -150,7 +170,8 @@ pub async fn issue(
     account: Option<&AccountId>,
     now: Timestamp,
 ) -> anyhow::Result<CommandId> {
-    if let Some(pending) = store::find_pending(conn, action.device().as_ref(), action.kind(), now).await? {
+    let device = action.device().map(AsRef::as_ref);
+    if let Some(pending) = store::find_pending(conn, gateway, device, action.kind(), now).await? {
         return Ok(CommandId::from(pending));
     }
     let (id, expires_at) = (CommandId::from(uuid_v7(now)), now + action.life(now));
@@ -158,7 +179,7 @@ pub async fn issue(
     let new = store::New {
         id: id.as_str(),
         gateway,
-        device_id: action.device().as_ref(),
+        device_id: device,
         kind: action.kind(),
         body: &body,
         issued_at: now,
@@ -198,6 +219,16 @@ fn both(result: &str, error: &str) -> String {
         }
         Ok(_) | Err(_) if error.is_empty() => result.to_owned(),
         Ok(_) | Err(_) => error.to_owned(),
+    }
+}
+
+/// The network that a look around was ordered for.
+pub fn network_of(body: &[u8]) -> Option<String> {
+    use prost::Message as _;
+    let signed: SignedCommand = decode_message(body).ok()?;
+    match Command::decode(signed.signed.as_slice()).ok()?.action? {
+        Wire::Discover(discover) => Some(discover.net),
+        Wire::ProbeNow(_) | Wire::Watch(_) | Wire::Remedy(_) => None,
     }
 }
 

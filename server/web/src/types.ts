@@ -189,6 +189,14 @@ export type Receiver = {
   id: string; name: string; kind: string; url: string; customer_id: string | null; severity: string; enabled: boolean;
   told_at: number | null; failed_at: number | null; last_answer: string; waiting: number; failed: number;
 };
+export type Discovered = {
+  address: string; name: string; maker: string; model: string; class: string; certainty: string; is_proposed: boolean; why: string[];
+  device_id: string | null; device_name: string | null;
+};
+export type Discovery = {
+  id: string; network: string; state: string; asked_at: number; asked_by: string | null; ended_at: number | null; done: number; all: number;
+  addresses: number; complete: boolean; left_out: number; error: string | null; found: Discovered[];
+};
 export type LocalPage = { url: string; has_template: boolean; severity: string; after_minutes: number; people: { account_id: string; address: string }[] };
 export type User = {
   id: string; login: string; name: string; role: Role; customer_id: string | null; language: Language;

@@ -74,7 +74,8 @@ impl Site {
                     self.pump.core.handle_outcome(self.now, &device, &check, outcome);
                 }
                 Effect::Send { up, bytes } if self.is_there => self.answer(up, &bytes),
-                Effect::Send { .. } | Effect::Heard { .. } | Effect::Remedy { .. } | Effect::Tell(_) => {}
+                Effect::Send { .. } | Effect::Heard { .. } | Effect::Remedy { .. } => {}
+                Effect::Discover { .. } | Effect::Tell(_) => {}
             }
             effects.extend(self.pump.settle(self.now).await.unwrap());
         }

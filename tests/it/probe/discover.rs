@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::Value;
-use sitewarden_agent::config::{Secret, parse_devices};
+use sitewarden_agent::config::{Secret, Security, parse_devices};
 use sitewarden_agent::discover::{Certainty, Found, Ports, Proposal, Wish, file, look};
 use sitewarden_tests::binary;
 use sitewarden_tests::peer::{Lighttpd, RtspServer, Snmpsim, free_tcp_port};
@@ -29,8 +29,8 @@ async fn found(net: &str, community: Option<&str>, ports: Ports) -> Vec<Proposal
 }
 
 async fn run(net: &str, community: Option<&str>, ports: Ports) -> Found {
-    let community = community.map(Secret::new);
-    let wish = Wish { net: net.to_owned(), community, rate: 1_000, limit: HANGS, ports };
+    let snmp = community.map(|community| Security::V2c { community: Secret::new(community) });
+    let wish = Wish { net: net.to_owned(), snmp, rate: 1_000, limit: HANGS, ports };
     let found = Found::default();
     let looked = tokio::time::timeout(HANGS, look(&wish, &found)).await;
     looked.unwrap_or_else(|_| panic!("it hangs")).unwrap_or_else(|error| panic!("{error}"));

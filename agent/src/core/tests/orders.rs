@@ -2,9 +2,10 @@
 
 use sitewarden_proto::wire::command_result::Status::{self, Accepted, Done, Failed, Rejected, Running};
 use sitewarden_proto::wire::remedy::Kind as Wire;
-use sitewarden_proto::wire::{PoeCycle, ProbeNow, Reboot, Remedy, WatchDevice};
+use sitewarden_proto::wire::{Discover, PoeCycle, ProbeNow, Reboot, Remedy, WatchDevice};
 
 use super::*;
+use crate::config::Security;
 use crate::remedy::{End, Report, Stage};
 
 const REMEDIES: &str = r#"
@@ -82,6 +83,61 @@ fn a_command_acts_once() {
         bench.results.iter().map(|r| (r.command_id.as_str(), r.status())).collect::<Vec<_>>(),
         [("01-x", Failed)]
     );
+}
+
+fn discover(net: &str, like: &str) -> Action {
+    Action::Discover(Discover { net: net.into(), snmp_device_id: like.into() })
+}
+
+#[test]
+fn a_look_around_is_one_at_a_time_tells_how_far_it_is_and_asks_snmp_as_a_device_is_asked() {
+    let local = "[[device]]\nid = \"sw-1\"\naddress = \"10.0.0.1\"\ncheck = [{ kind = \"icmp\" }, \
+                 { kind = \"topology\", community = \"reads\" }]\n[[device]]\nid = \"cam-3\"\naddress = \"10.0.0.3\"\n\
+                 check = [{ kind = \"icmp\" }]\n";
+    let mut bench = Bench::with(local, fresh());
+    bench.core.handle_connected(bench.now, 1);
+    bench.settle();
+    for (at, (net, like, why)) in [
+        ("10.0.0.0/24", "cam-3", "not asked over SNMP"),
+        ("10.0.0.0/24", "none", "does not know the device"),
+        ("8.8.8.0/24", "", "no private network"),
+        ("10.0.0.0/8", "", "more than"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        bench.order(&format!("01-{at}"), discover(net, like));
+        let said = bench.results.last().unwrap().error.clone();
+        assert!(said.contains(why), "{said}");
+        assert_eq!(bench.statuses(), [Accepted, Rejected]);
+    }
+    assert!(bench.looks.is_empty());
+
+    bench.order("01-a", discover("10.0.0.0/24", "sw-1"));
+    bench.order("01-b", discover("10.0.1.0/24", ""));
+    assert_eq!(bench.statuses(), [Accepted, Running, Accepted, Rejected]);
+    let [(id, wish)] = &bench.looks[..] else { panic!("{:?}", bench.looks) };
+    assert!(matches!(&wish.snmp, Some(Security::V2c { community }) if community.reveal() == "reads"));
+    let id = id.clone();
+    for (second, steps) in [(1, (10, 508)), (11, (100, 508)), (12, (120, 508)), (30, (120, 508))] {
+        bench.core.handle_discovering(after(bench.now, Duration::from_secs(second)), steps);
+        bench.settle();
+    }
+    let far: Vec<_> = bench.results.iter().map(|result| result.result_json.clone()).collect();
+    assert_eq!(
+        far,
+        [r#"{"all":508,"done":100}"#, r#"{"all":508,"done":120}"#],
+        "now and then, and only news"
+    );
+    bench.statuses();
+    bench.core.handle_discovery(bench.now, &id, &Ok(serde_json::json!({ "found": [] })));
+    bench.settle();
+    assert_eq!(bench.results.last().unwrap().result_json, r#"{"found":[]}"#);
+    assert_eq!(bench.statuses(), [Done]);
+    bench.order("01-c", discover("10.0.1.0/24", ""));
+    bench.core.handle_discovery(bench.now, "01-c", &Err("pings cannot be sent".into()));
+    bench.settle();
+    assert_eq!(bench.statuses(), [Accepted, Running, Failed]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub struct Outcome {
 pub struct New<'a> {
     pub id: &'a str,
     pub gateway: &'a GatewayId,
-    pub device_id: &'a str,
+    pub device_id: Option<&'a str>,
     pub kind: &'a str,
     pub body: &'a [u8],
     pub issued_at: Timestamp,
@@ -69,20 +69,49 @@ pub async fn insert(conn: &mut Conn, new: &New<'_>) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// A command of that kind for that device that may still be carried out, if there is one.
+/// A command of that kind for that gateway, about that device if it is about one, that may still be carried out.
 pub async fn find_pending(
     conn: &mut Conn,
-    device_id: &str,
+    gateway: &GatewayId,
+    device_id: Option<&str>,
     kind: &str,
     now: Timestamp,
 ) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar(
-        "SELECT id FROM command WHERE device_id = $1 AND kind = $2 AND expires_at > $3 \
+        "SELECT id FROM command WHERE gateway_id = $1 AND kind = $3 AND expires_at > $4 \
+         AND (device_id = $2 OR (device_id IS NULL AND CAST($2 AS TEXT) IS NULL)) \
          AND state IN ('queued', 'sent', 'accepted', 'running') ORDER BY issued_at DESC LIMIT 1",
     )
+    .bind(gateway.as_ref())
     .bind(device_id)
     .bind(kind)
     .bind(now.as_millisecond())
+    .fetch_optional(conn)
+    .await
+}
+
+/// A look around, as its command tells it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[expect(missing_docs, reason = "the columns of the table, by their names")]
+pub struct Look {
+    pub id: String,
+    pub state: String,
+    pub body: Vec<u8>,
+    pub issued_at: i64,
+    pub done_at: Option<i64>,
+    pub result: String,
+    pub asked_by: Option<String>,
+}
+
+/// The last command of that kind for that gateway.
+pub async fn find_last(conn: &mut Conn, gateway: &GatewayId, kind: &str) -> sqlx::Result<Option<Look>> {
+    sqlx::query_as(
+        "SELECT c.id, c.state, c.body, c.issued_at, c.done_at, c.result, a.name AS asked_by FROM command c \
+         LEFT JOIN account a ON a.id = c.account_id WHERE c.gateway_id = $1 AND c.kind = $2 \
+         ORDER BY c.issued_at DESC, c.id DESC LIMIT 1",
+    )
+    .bind(gateway.as_ref())
+    .bind(kind)
     .fetch_optional(conn)
     .await
 }

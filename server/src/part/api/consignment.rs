@@ -25,7 +25,7 @@ use crate::router::Items;
 use crate::router::input::line;
 use crate::site;
 use crate::ticket::{self, Actor};
-use crate::user::{Act, Scope, Viewer, allows};
+use crate::user::{Act, Viewer, allows};
 use crate::visit::api::own_id;
 
 mod shape;
@@ -47,12 +47,12 @@ const DAY_MS: i64 = 86_400_000;
 const YEAR_MS: i64 = 365 * DAY_MS;
 
 async fn told(conn: &mut Conn, row: rows::Row, now: Timestamp) -> Result<Consignment, ApiError> {
-    let lines = rows::list_lines(conn, &Scope::All, Some(&row.id), true).await?;
-    let packed = rows::list_packed(conn, &Scope::All, Some(&row.id), true).await?;
+    let lines = rows::list_lines(conn, &[&row.id]).await?;
+    let packed = rows::list_packed(conn, &[&row.id]).await?;
     Ok(shown(row, &lines, &packed, now))
 }
 
-/// What is sent to sites: what has not arrived first, by the day on which it is due; at most 500.
+/// What is sent to sites: what has not arrived first, by the day on which it is due; at most 200.
 #[utoipa::path(get, path = "/api/v1/consignments", tag = "parts", params(ConsignmentQuery),
     responses((status = 200, body = Items<Consignment>)))]
 pub(super) async fn list(
@@ -63,8 +63,9 @@ pub(super) async fn list(
     let now = app.clock.now();
     let mut conn = app.db.read().await?;
     let all = rows::list(&mut conn, &viewer.scope, query.all).await?;
-    let lines = rows::list_lines(&mut conn, &viewer.scope, None, query.all).await?;
-    let packed = rows::list_packed(&mut conn, &viewer.scope, None, query.all).await?;
+    let ids: Vec<&str> = all.iter().map(|row| row.id.as_str()).collect();
+    let lines = rows::list_lines(&mut conn, &ids).await?;
+    let packed = rows::list_packed(&mut conn, &ids).await?;
     Ok(Json(Items::all(all.into_iter().map(|row| shown(row, &lines, &packed, now)).collect())))
 }
 
@@ -242,7 +243,7 @@ pub(super) async fn release(
             kinds.push(kind);
         }
     }
-    differ(&rows::list_lines(&mut tx, &viewer.scope, Some(&row.id), true).await?, &packed, &kinds)?;
+    differ(&rows::list_lines(&mut tx, &[&row.id]).await?, &packed, &kinds)?;
     let from = book::place(&mut tx, &viewer, &new.from_id).await?;
     if !matches!(from.kind, PlaceKind::Depot | PlaceKind::Workshop) {
         return Err(ApiError::bad_request("from_id", "nothing is sent from there", "name a depot of ours"));
@@ -318,7 +319,7 @@ async fn hand_over(
 
 /// Moves it back to where it came from.
 async fn take_back(tx: &mut Tx, viewer: &Viewer, row: &rows::Row, now: Timestamp) -> Result<(), ApiError> {
-    let packed = rows::list_packed(tx, &viewer.scope, Some(&row.id), true).await?;
+    let packed = rows::list_packed(tx, &[&row.id]).await?;
     let goods: Vec<(&str, i64, &str)> =
         packed.iter().map(|one| (one.kind_id.as_str(), one.quantity, one.serial.as_str())).collect();
     let site = store::at_site(tx, &row.site_id, now).await?;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::db::Conn;
+use crate::db::{Conn, pieces, places};
 use crate::user::Scope;
 
 /// What is sent, with the names a person needs beside it. Times are Unix ms.
@@ -68,12 +68,12 @@ const SELECT: &str = "SELECT c.id, c.purpose, c.supply, c.site_id, s.name AS sit
      FROM consignment c JOIN site s ON s.id = c.site_id JOIN customer u ON u.id = s.customer_id LEFT JOIN ticket t ON t.id = c.ticket_id \
      WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1)";
 
-/// Those that the viewer may see: what is not over first, by the day on which it is due; only that, or all. At most 500.
+/// Those that the viewer may see: what is not over first, by the day on which it is due; only that, or all. At most 200.
 pub async fn list(conn: &mut Conn, scope: &Scope, all: bool) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "{SELECT} AND ($2 = 1 OR c.state IN ('open', 'released')) \
          ORDER BY CASE WHEN c.state IN ('open', 'released') THEN 0 ELSE 1 END, CASE WHEN c.due_on = '' THEN 1 ELSE 0 END, c.due_on, \
-         c.made_at DESC, c.id LIMIT 500"
+         c.made_at DESC, c.id LIMIT 200"
     )))
     .bind(scope.customer())
     .bind(i64::from(all))
@@ -90,43 +90,41 @@ pub async fn find(conn: &mut Conn, scope: &Scope, id: &str) -> sqlx::Result<Opti
         .await
 }
 
-const OF: &str = "c.id = l.consignment_id JOIN site s ON s.id = c.site_id WHERE (CAST($1 AS TEXT) IS NULL OR s.customer_id = $1) \
-     AND (CAST($2 AS TEXT) IS NULL OR c.id = $2) AND ($3 = 1 OR c.state IN ('open', 'released')) \
-     ORDER BY l.consignment_id, l.position LIMIT 50000";
-
-/// The lists that the viewer may see: of one, or of all that are not over, or of all.
-pub async fn list_lines(
-    conn: &mut Conn,
-    scope: &Scope,
-    id: Option<&str>,
-    all: bool,
-) -> sqlx::Result<Vec<Line>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT l.consignment_id, l.kind_id, k.number, k.name, k.name_zh, l.installed, l.rate_bp, l.quantity, l.price_fen \
-         FROM consignment_line l JOIN part_kind k ON k.id = l.kind_id JOIN consignment c ON {OF}"
-    )))
-    .bind(scope.customer())
-    .bind(id)
-    .bind(i64::from(all))
-    .fetch_all(conn)
-    .await
+/// What stands on these lists, in its order.
+pub async fn list_lines(conn: &mut Conn, ids: &[&str]) -> sqlx::Result<Vec<Line>> {
+    let mut found = Vec::new();
+    for piece in pieces(ids) {
+        let text = format!(
+            "SELECT l.consignment_id, l.kind_id, k.number, k.name, k.name_zh, l.installed, l.rate_bp, l.quantity, l.price_fen \
+             FROM consignment_line l JOIN part_kind k ON k.id = l.kind_id WHERE l.consignment_id IN {} \
+             ORDER BY l.consignment_id, l.position",
+            places(conn, 1, piece.len())
+        );
+        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
+        for id in piece {
+            query = query.bind(*id);
+        }
+        found.extend(query.fetch_all(&mut *conn).await?);
+    }
+    Ok(found)
 }
 
-/// What was packed, likewise.
-pub async fn list_packed(
-    conn: &mut Conn,
-    scope: &Scope,
-    id: Option<&str>,
-    all: bool,
-) -> sqlx::Result<Vec<Packed>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "SELECT l.consignment_id, l.kind_id, l.quantity, l.serial FROM consignment_packed l JOIN consignment c ON {OF}"
-    )))
-    .bind(scope.customer())
-    .bind(id)
-    .bind(i64::from(all))
-    .fetch_all(conn)
-    .await
+/// What was packed for these, likewise.
+pub async fn list_packed(conn: &mut Conn, ids: &[&str]) -> sqlx::Result<Vec<Packed>> {
+    let mut found = Vec::new();
+    for piece in pieces(ids) {
+        let text = format!(
+            "SELECT consignment_id, kind_id, quantity, serial FROM consignment_packed WHERE consignment_id IN {} \
+             ORDER BY consignment_id, position",
+            places(conn, 1, piece.len())
+        );
+        let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text));
+        for id in piece {
+            query = query.bind(*id);
+        }
+        found.extend(query.fetch_all(&mut *conn).await?);
+    }
+    Ok(found)
 }
 
 /// A list as it is written.
