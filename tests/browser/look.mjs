@@ -19,6 +19,7 @@ const SHOTS = {
   channels: { size: 10, path: '/channels', full: true, click: 2 }, 'channels-zh': { size: 10, path: '/channels', language: 'zh', theme: 'light', full: true, click: 3 }, 'channels-phone': { size: 10, path: '/channels', width: 390, height: 844, full: true, language: 'zh' }, contacts: { size: 10, path: '/people', full: true, click: 3 }, 'contacts-phone': { size: 10, path: '/people', width: 390, height: 844, full: true, language: 'zh', theme: 'light', click: 3 },
   gateways: { size: 200, path: '/gateways' }, 'gateways-light': { size: 200, path: '/gateways?sort=queue', theme: 'light' }, 'gateways-zh': { size: 200, path: '/gateways', language: 'zh', open: true }, 'gateways-none': { size: 0, path: '/gateways' }, 'gateways-many': { size: 10000, path: '/gateways' },
   'gateways-few': { size: 10, path: '/gateways', open: true }, 'gateways-phone': { size: 200, path: '/gateways', width: 390, height: 844, full: true }, 'gateways-phone-zh': { size: 10, path: '/gateways', width: 390, height: 844, language: 'zh', theme: 'light', open: true, full: true },
+  ...Object.fromEntries(Object.entries({ '': {}, '-light-zh': { language: 'zh', theme: 'light' }, '-phone': { width: 390, height: 844 }, '-phone-light-zh': { width: 390, height: 844, language: 'zh', theme: 'light' }, '-far': { around: 'far' } }).map(([suffix, look]) => [`gateway-around${suffix}`, { size: 10, path: '/gateways', open: true, around: true, full: true, ...look }])),
   'gateway-hangs': { size: 10, path: '/gateways', open: true, details: true, full: true }, 'gateway-hangs-phone': { size: 10, path: '/gateways', width: 390, height: 844, language: 'zh', theme: 'light', open: true, details: true, full: true },
   tech: { size: 10, path: '/tech', width: 390, height: 844 }, 'tech-zh': { size: 10, path: '/tech', width: 390, height: 844, language: 'zh', theme: 'light' }, 'tech-job': { size: 10, path: '/tech#00000000-0000-4000-8000-000000000001', width: 390, height: 844, full: true }, 'tech-job-zh': { size: 10, path: '/tech#00000000-0000-4000-8000-000000000001', width: 390, height: 844, full: true, language: 'zh', theme: 'light' },
   'visits': { size: 10, path: '/tickets/1032', visits: true, full: true }, 'visits-zh': { size: 10, path: '/tickets/1032', visits: true, full: true, language: 'zh', theme: 'light' }, 'visits-phone': { size: 10, path: '/tickets/1032', visits: true, full: true, width: 390, height: 844 },
@@ -72,6 +73,12 @@ for (const [name, shot] of Object.entries(SHOTS).filter(([name]) => wanted.lengt
   if (shot.key) { await page.keyboard.press(shot.key); await page.waitForTimeout(300); }
   if (shot.sheet) { await page.locator('.checklist').scrollIntoViewIfNeeded(); await page.getByRole('button', { name: /Write down|填写/ }).nth(1).click(); await page.waitForTimeout(300); }
   if (shot.details) { await page.locator('main details summary').first().click(); await page.waitForTimeout(300); }
+  if (shot.around) {
+    await page.locator('main details summary').nth(1).click();
+    await page.locator('input[name=net]').fill('10.20.7.0/24');
+    await page.locator('input[name=net]').press('Enter');
+    await page.waitForTimeout(shot.around === 'far' ? 4_500 : 8_000);
+  }
   if (shot.visits) { await page.locator('.visits summary').last().click(); await page.waitForTimeout(300); }
   if (shot.ledger) { await page.locator('.clocks .one').last().click(); await page.waitForTimeout(300); }
   if (shot.settle) {
