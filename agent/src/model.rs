@@ -14,6 +14,7 @@ pub mod access;
 pub(crate) mod archive;
 pub(crate) mod camera;
 pub(crate) mod health;
+pub(crate) mod integrity;
 pub mod recorder;
 pub mod switch;
 pub mod ups;

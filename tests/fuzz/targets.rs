@@ -199,7 +199,13 @@ fn isapi(bytes: &[u8]) {
     assert!(listed.is_none_or(|seen| seen.doors.len() <= 256 && seen.battery_v.is_none_or(f64::is_finite)));
     assert!(said::recorded_days(&said).is_none_or(|days| days.iter().all(|day| (1..=31).contains(day))));
     let noon = jiff::civil::date(2026, 11, 20).at(12, 0, 0, 0);
+    let listed = said::stretches(&said, noon.date());
+    let whole = |all: &[(u32, u32)]| all.iter().all(|(from, to)| from < to && *to <= 86_400);
+    assert!(
+        listed.is_none_or(|(found, listed, _)| found.len() <= listed && listed <= 1_024 && whole(&found))
+    );
     for track in said::tracks(&said).unwrap_or_default() {
+        assert!(whole(&track.owed(noon.date())));
         assert_eq!(
             (track.is_due(noon).is_some(), track.is_daily().is_some()),
             (track.has_plan, track.has_plan)

@@ -19,6 +19,8 @@ pub struct Recorder {
     pub max_offset_ms: u32,
     /// Days that its recordings have to reach back; 0 is not judged.
     pub keep_days: u16,
+    /// Of a day's recordings without a break, what has to be there, percent; 0 is not counted.
+    pub min_integrity_percent: u8,
     /// Disks that it should have; 0 is as many as it has shown.
     pub disks: u8,
     /// Its serial number, or a part of it; None is the one that it has shown first.
@@ -41,6 +43,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<Recorder, Error> {
     let auth = auth(table, Usual::Digest)?;
     let max_offset_ms = table.number("max_offset_ms", 1_000..=600_000, 60_000)?;
     let keep_days = table.number("keep_days", 0..=366, 0)?;
+    let min_integrity_percent = table.number("min_integrity_percent", 0..=100, 0)?;
     let disks = table.number("disks", 0..=64, 0)?;
     let serial =
         table.text("serial", "\"DS-7616NI\"")?.map(|found| found.value).filter(|text| !text.is_empty());
@@ -64,6 +67,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Result<Recorder, Error> {
         auth,
         max_offset_ms,
         keep_days,
+        min_integrity_percent,
         disks,
         serial,
         baseline,

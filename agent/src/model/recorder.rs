@@ -7,12 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::access;
 use super::archive::Archive;
 use super::health::{self, Past};
+use super::integrity::Day;
 use crate::config;
 use crate::probe::OutcomeState::Bad;
 use crate::probe::Reading;
@@ -38,6 +40,8 @@ pub(crate) struct Seen {
     pub(crate) channels: Vec<Channel>,
     /// Whether recording is its job, so that not to record is a fault; None while nobody knows what it is.
     pub(crate) records: Option<bool>,
+    /// The last complete day, by its own calendar.
+    pub(crate) yesterday: Option<Date>,
     /// What a door controller says of its doors.
     pub(crate) doors: Option<access::Seen>,
     /// Questions that came to nothing, and why.
@@ -97,6 +101,8 @@ pub struct Channel {
     pub daily: Option<bool>,
     /// It records.
     pub recording: Option<bool>,
+    /// What it was to record yesterday without a break, seconds of the day.
+    pub owed: Vec<(u32, u32)>,
 }
 
 impl Channel {
@@ -117,6 +123,8 @@ pub(crate) struct Known {
     pub(crate) access: access::Known,
     /// By the channel's number.
     pub(crate) archives: BTreeMap<String, Archive>,
+    /// Likewise, how much there is of the day that was counted last.
+    pub(crate) counted: BTreeMap<String, Day>,
 }
 
 /// Turns what was seen into faults, and remembers what has to be.
@@ -156,7 +164,8 @@ pub(crate) fn judge(seen: &Seen, asked: &config::Recorder, known: &mut Known, no
         None => return reading.blind("recording_off").blind("recording_stopped"),
     }
     let reading = recording(reading, &channels, can_record);
-    days(reading, &channels, asked.keep_days, &known.archives, now)
+    let reading = days(reading, &channels, asked.keep_days, &known.archives, now);
+    integrity(reading, &channels, asked.min_integrity_percent, seen.yesterday, known)
 }
 
 /// Says what is wrong with the disks, and whether anything can be recorded.
@@ -314,6 +323,54 @@ fn days(
         format!("{}: {}", channel.label(), days.map_or_else(String::new, |days: Vec<String>| days.join(" ")))
     };
     told(reading, "recording_day_missing", &judged, holes, label, "lack whole days")
+}
+
+/// Of yesterday: what there is of what the plans want, over all channels that were counted (录像完整率), how many of them were,
+/// and who lacks more than it may.
+fn integrity(
+    mut reading: Reading,
+    channels: &[&Channel],
+    least_percent: u8,
+    yesterday: Option<Date>,
+    known: &Known,
+) -> Reading {
+    if least_percent == 0 {
+        return reading;
+    }
+    let owing: Vec<&Channel> = channels
+        .iter()
+        .filter(|channel| channel.scheduled != Some(false) && !channel.owed.is_empty())
+        .copied()
+        .collect();
+    let counted = |channel: &Channel| {
+        known.counted.get(&channel.id).filter(|day| Some(day.date) == yesterday && day.owed_s > 0)
+    };
+    let days: Vec<&Day> = owing.iter().filter_map(|channel| counted(channel)).collect();
+    let (kept_s, owed_s) = days
+        .iter()
+        .fold((0.0, 0.0), |(kept, owed), day| (kept + f64::from(day.kept_s), owed + f64::from(day.owed_s)));
+    if owed_s > 0.0 {
+        reading = reading
+            .value("recording_integrity_percent", 100.0 * kept_s / owed_s)
+            .value("recording_counted_percent", 100.0 * days.len() as f64 / owing.len() as f64);
+    }
+    if channels.iter().all(|channel| channel.scheduled == Some(false) || channel.daily == Some(false)) {
+        // Nobody owes every day something, so nothing is to be waited for.
+        return reading;
+    }
+    let lacks = |channel: &Channel| {
+        let day = counted(channel)?;
+        // Its first day is not whole, and a whole day without anything is told as that.
+        let begun = known.archives.get(&channel.id).and_then(|archive| archive.oldest);
+        let is_first = begun.is_some_and(|begun| begun >= day.date);
+        let is_told =
+            known.archives.get(&channel.id).is_some_and(|archive| archive.missing.contains(&day.date));
+        Some(!is_first && !is_told && day.percent() < f64::from(least_percent))
+    };
+    let label = |channel: &Channel| {
+        format!("{}: {}", channel.label(), counted(channel).map_or_else(String::new, Day::words))
+    };
+    told(reading, "recording_gaps", &owing, lacks, label, "have gaps in yesterday's recordings")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The device is asked what it is, what time it has, how its disks are, which channels are connected, which are to record and
 //! do, and on which days there are recordings; a door controller, how its doors and readers are. Every question stands for itself: what a firmware lacks, or the user has
 //! no right to, is unknown. Recordings are asked for a few channels in each run, each channel a few times a day.
-//! Nothing is written; the one request with a body, `dailyDistribution`, is a question.
+//! Nothing is written; the two requests with a body, `dailyDistribution` and `search`, are questions.
 //!
 //! Sources: Hikvision, *Intelligent Security API (General / Video)*; recordings of real devices for what it leaves out.
 
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::{Date, date};
+use jiff::civil::{Date, DateTime, date};
 
 use super::tree::Node;
 use super::web::{Ended, Part, Web};
@@ -22,16 +22,21 @@ use super::{Context, Reading, recording};
 use crate::config;
 use crate::model::archive::{Archive, months};
 use crate::model::health::Shown;
+use crate::model::integrity::{Day, Stretch};
 use crate::model::recorder::{Channel, Known, Seen};
 use said::{Sort, Track, Work};
 
 /// Doors of one controller that are asked for by name.
 const DOORS_MAX: u32 = 16;
+/// Pieces of a day's recordings that are listed on a page, and how many pages are asked for.
+const PAGE: usize = 40;
+const PAGES_MAX: usize = 12;
 
 /// Asks; the subject is the device, the check and the address.
 ///
 /// Values: `parts_unknown`, `uptime_s`, `cpu_percent`, `temperature_c`, `clock_offset_ms`, `disks`, `disks_fine`,
-/// `disk_free_mb.N`, `channels`, `channels_online`, `channels_recording`, `days_kept`, `doors`, `readers_online`, `battery_v`. Faults: those of
+/// `disk_free_mb.N`, `channels`, `channels_online`, `channels_recording`, `days_kept`,
+/// `recording_integrity_percent`, `recording_counted_percent`, `doors`, `readers_online`, `battery_v`. Faults: those of
 /// [`crate::model::recorder`] and [`crate::model::access`], `http_silent`, `http_auth_rejected`, `account_locked`, `health_unclear`.
 pub(crate) async fn read(
     subject: (&str, &str, &str),
@@ -55,7 +60,7 @@ struct Look<'a> {
     seen: Seen,
     sort: Sort,
     /// What the device's clock shows.
-    wall: Option<jiff::civil::DateTime>,
+    wall: Option<DateTime>,
 }
 
 impl Look<'_> {
@@ -84,6 +89,9 @@ impl Look<'_> {
         }
         if self.asked.keep_days > 0 {
             self.days(known, context.clock().now()).await?;
+        }
+        if let Some(wall) = self.wall {
+            self.count(known, wall).await?;
         }
         Ok(self.seen)
     }
@@ -157,6 +165,7 @@ impl Look<'_> {
         let limit_ms = i64::from(self.asked.max_offset_ms);
         self.seen.offset_ms = recording::offset_ms(shown, (asked_at, answered_at), limit_ms);
         self.wall = Some(shown.wall);
+        self.seen.yesterday = recording::yesterday(shown.wall);
     }
 
     async fn doors(&mut self, known: &mut Known) -> Result<(), Ended> {
@@ -235,11 +244,12 @@ impl Look<'_> {
         channel.scheduled = track.scheduled;
         channel.due = self.wall.and_then(|wall| track.is_due(wall));
         channel.daily = track.is_daily();
+        channel.owed = self.seen.yesterday.map(|day| track.owed(day)).unwrap_or_default();
     }
 
     /// Asks for the days of those channels that were asked longest ago.
     async fn days(&mut self, known: &mut Known, now: Timestamp) -> Result<(), Ended> {
-        let Some(today) = self.wall.map(jiff::civil::DateTime::date) else { return Ok(()) };
+        let Some(today) = self.wall.map(DateTime::date) else { return Ok(()) };
         for id in recording::due_for_days(&self.seen, self.asked, known, now) {
             match self.days_of(&id, today).await? {
                 Part::Said(days) => {
@@ -254,6 +264,54 @@ impl Look<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Counts what there is of yesterday, of a few channels that were not counted yet.
+    async fn count(&mut self, known: &mut Known, wall: DateTime) -> Result<(), Ended> {
+        let Some(date) = self.seen.yesterday else { return Ok(()) };
+        for (id, owed) in recording::due_for_counting(&self.seen, self.asked, known, wall) {
+            match self.found_on(&id, date).await? {
+                Part::Said(found) => {
+                    self.seen.answered += 1;
+                    known.counted.insert(id, Day::count(date, &owed, &found));
+                }
+                Part::Unknown(why) => {
+                    self.seen.unknown.insert("recordings", why);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The stretches of one day, page by page. One day is asked for at a time: some devices fail at longer ones.
+    async fn found_on(&mut self, id: &str, date: Date) -> Result<Part<Vec<Stretch>>, Ended> {
+        let mut found = Vec::new();
+        let mut position = 0;
+        for _ in 0..PAGES_MAX {
+            // `Postion` is the interface's own spelling.
+            let body = format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?><CMSearchDescription><searchID>{}</searchID><trackList>\
+                 <trackID>{id}01</trackID></trackList><timeSpanList><timeSpan><startTime>{date}T00:00:00Z</startTime>\
+                 <endTime>{date}T23:59:59Z</endTime></timeSpan></timeSpanList><maxResults>{PAGE}</maxResults>\
+                 <searchResultPostion>{position}</searchResultPostion><metadataList><metadataDescriptor>\
+                 //recordType.meta.std-cgi.com</metadataDescriptor></metadataList></CMSearchDescription>",
+                uuid::Uuid::new_v4()
+            );
+            let said = match self.web.query("/ISAPI/ContentMgmt/search", &body).await? {
+                Part::Said(said) => said,
+                Part::Unknown(why) => return Ok(Part::Unknown(why)),
+            };
+            let Some((stretches, listed, more)) = said::stretches(&said, date) else {
+                return Ok(Part::Unknown("the answer is to another question".to_owned()));
+            };
+            found.extend(stretches);
+            if !more || listed == 0 {
+                return Ok(Part::Said(found));
+            }
+            position += listed;
+        }
+        Ok(Part::Unknown(format!("the day is in more than {} pieces", PAGES_MAX * PAGE)))
     }
 
     /// The days with a record: of the oldest month that has one, and of the two that end today. What lies between

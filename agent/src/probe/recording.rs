@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -13,12 +14,18 @@ use super::{Context, OutcomeState, Reading};
 use crate::config;
 use crate::model::access::{self, OpenSince};
 use crate::model::health::Shown;
+use crate::model::integrity::Stretch;
 use crate::model::recorder::{Channel, Known, Seen, judge};
 
 /// Channels whose days are asked for in one run.
 const DAYS_A_RUN: usize = 4;
 /// How long an answer about days is not asked for again.
 const DAYS_AGAIN_S: i64 = 6 * 3_600;
+
+/// Channels whose day is counted in one run: each is several questions.
+const COUNTED_A_RUN: usize = 2;
+/// The hour of the device's own day from which on yesterday is complete: its last file has been closed by then.
+const CLOSED_H: i8 = 2;
 
 /// Of the check's time limit, so that what came in is kept.
 const SHARE: f64 = 0.9;
@@ -114,4 +121,34 @@ pub(super) fn due_for_days(
         .collect();
     due.sort();
     due.into_iter().take(DAYS_A_RUN).map(|(_, id)| id).collect()
+}
+
+/// The day that can be counted now, by the device's own clock.
+pub(super) fn yesterday(wall: DateTime) -> Option<Date> {
+    wall.date().yesterday().ok()
+}
+
+/// The channels whose yesterday is counted now, with what they owe.
+pub(super) fn due_for_counting(
+    seen: &Seen,
+    asked: &config::Recorder,
+    known: &mut Known,
+    wall: DateTime,
+) -> Vec<(String, Vec<Stretch>)> {
+    if !seen.channels.is_empty() {
+        known.counted.retain(|id, _| seen.channels.iter().any(|channel| channel.id == *id));
+    }
+    if asked.min_integrity_percent == 0 || wall.hour() < CLOSED_H {
+        return Vec::new();
+    }
+    let is_counted = |channel: &Channel| {
+        known.counted.get(&channel.id).is_some_and(|day| Some(day.date) == seen.yesterday)
+    };
+    seen.channels
+        .iter()
+        .filter(|channel| channel.scheduled != Some(false) && !channel.owed.is_empty())
+        .filter(|channel| !asked.spare.contains(&channel.id) && !is_counted(channel))
+        .map(|channel| (channel.id.clone(), channel.owed.clone()))
+        .take(COUNTED_A_RUN)
+        .collect()
 }

@@ -44,6 +44,8 @@ pub struct Channel {
     pub mode: &'static str,
     /// The oldest day with a record, and days without one since.
     pub days: (Date, Vec<Date>),
+    /// Minutes of yesterday that were not recorded; the end lies behind.
+    pub gaps: Vec<(u32, u32)>,
 }
 
 /// A device as it stands.
@@ -84,6 +86,7 @@ impl Device {
             records: true,
             mode: "CMR",
             days: (first, Vec::new()),
+            gaps: Vec::new(),
         };
         Self {
             sort: "NVR",
@@ -139,6 +142,13 @@ impl Device {
             bodies.extend(distribution(index + 1, channel, self.shown(now).date()));
         }
         bodies
+    }
+
+    /// What it answers about yesterday's recordings; apart from the rest, because it is long.
+    pub fn searches(&self, now: Timestamp) -> Bodies {
+        let yesterday = self.shown(now).date().yesterday().expect("a day");
+        let of = |(index, channel)| search(index + 1, channel, yesterday);
+        self.channels.iter().enumerate().flat_map(of).collect()
     }
 
     fn shown(&self, now: Timestamp) -> jiff::Zoned {
@@ -294,6 +304,54 @@ impl Device {
         }
         format!("{HEAD}<TrackList {STD}>\n{list}</TrackList>\n")
     }
+}
+
+/// Pieces of a page.
+const PAGE: u32 = 40;
+/// Minutes of a file; the next one begins two seconds before it ends.
+const FILE: u32 = 30;
+
+/// What `search` answers about yesterday, page by page: track, day and position behind the path.
+fn search(number: usize, channel: &Channel, yesterday: Date) -> Bodies {
+    let is_lost = |minute: u32| channel.gaps.iter().any(|(from, to)| (*from..*to).contains(&minute));
+    let mut files: Vec<(u32, u32)> = Vec::new();
+    for minute in (0..24 * 60).filter(|minute| !is_lost(*minute)) {
+        match files.last_mut().filter(|(from, to)| *to == minute && to - from < FILE) {
+            Some((_, to)) => *to += 1,
+            None => files.push((minute, minute + 1)),
+        }
+    }
+    let clock = |minute: u32, second: u32| format!("{:02}:{:02}:{second:02}", minute / 60, minute % 60);
+    let pages = u32::try_from(files.len()).unwrap_or_default().div_ceil(PAGE).max(1);
+    let page = |at: u32| {
+        let (from, to) = ((at * PAGE) as usize, (((at + 1) * PAGE) as usize).min(files.len()));
+        let items: String = files[from..to]
+            .iter()
+            .map(|(begin, end)| {
+                let end = if *end == 24 * 60 { "23:59:59".to_owned() } else { clock(*end, 2) };
+                format!(
+                    "<searchMatchItem><sourceID>{{0}}</sourceID><trackID>{number}01</trackID><timeSpan><startTime>{yesterday}T{}Z</startTime>\
+                     <endTime>{yesterday}T{end}Z</endTime></timeSpan><mediaSegmentDescriptor><contentType>video</contentType>\
+                     </mediaSegmentDescriptor></searchMatchItem>\n",
+                    clock(*begin, 0)
+                )
+            })
+            .collect();
+        let word = if files.is_empty() {
+            "NO MATCHES"
+        } else if at + 1 < pages {
+            "MORE"
+        } else {
+            "OK"
+        };
+        let body = format!(
+            "{HEAD}<CMSearchResult {STD}>\n<searchID>{{1}}</searchID><responseStatus>true</responseStatus>\
+             <responseStatusStrg>{word}</responseStatusStrg><numOfMatches>{}</numOfMatches><matchList>\n{items}</matchList>\n</CMSearchResult>\n",
+            to - from
+        );
+        (format!("ContentMgmt/search.{number}01-{yesterday}-{}", at * PAGE), body)
+    };
+    (0..pages).map(page).collect()
 }
 
 /// What `dailyDistribution` answers for each of fourteen months, the name of the month behind the path.

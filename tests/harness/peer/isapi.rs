@@ -12,6 +12,8 @@ root="$DOCUMENT_ROOT/.."
 echo "+ $REQUEST_METHOD $REQUEST_URI" >> "$root/asked"
 key=$(printf '%s' "${REQUEST_URI%%\?*}" | sed 's|^/ISAPI/||' | tr / _)
 month=$(printf '%s' "$body" | sed -n 's/.*<year>\([0-9]*\)<.*<monthOfYear>\([0-9]*\)<.*/.\1-\2/p')
+search=$(printf '%s' "$body" | sed -n 's/.*<trackID>\([0-9]*\)<.*<startTime>\([0-9-]*\)T.*<searchResultPostion>\([0-9]*\)<.*/.\1-\2-\3/p')
+month="$month$search"
 if [ -n "$month" ] && [ -f "$root/said/$key$month" ]; then key="$key$month"; fi
 status=200
 if [ -f "$root/said/$key.status" ]; then

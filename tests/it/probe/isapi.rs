@@ -40,7 +40,11 @@ impl Site {
 
     /// Asks the device as it stands.
     async fn look(&self) -> Outcome {
-        self.peer.show(&self.device.bodies(self.clock.now()));
+        let (now, mut bodies) = (self.clock.now(), self.device.bodies(self.clock.now()));
+        if self.more.contains("min_integrity") {
+            bodies.extend(self.device.searches(now));
+        }
+        self.peer.show(&bodies);
         self.look_again().await
     }
 
@@ -144,6 +148,55 @@ async fn each_trouble_is_one_fault_and_its_repair_the_end() {
         let outcome = site.look().await;
         assert_eq!((codes(&outcome), outcome.blind.len()), (vec![], 0), "after {code}");
     }
+}
+
+#[tokio::test]
+async fn yesterdays_recordings_are_counted_against_the_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = "keep_days = 30\nmin_integrity_percent = 95";
+    let mut site = Site { more, ..Site::new(folder.path(), Device::recorder).await };
+    // Two hours and a bit are lost on one channel, three minutes on another.
+    site.device.channels[2].gaps = vec![(130, 250), (300, 303)];
+    site.device.channels[1].gaps = vec![(600, 603)];
+    let searches = |site: &Site| {
+        site.peer.asked().iter().filter(|line| line.ends_with("/ISAPI/ContentMgmt/search")).count()
+    };
+    let outcome = site.look().await;
+    assert_eq!((codes(&outcome), &outcome.blind[..]), (vec![], &["recording_gaps"][..]), "{outcome:#?}");
+    assert!((value(&outcome, "recording_counted_percent") - 50.0).abs() < 1e-9, "{outcome:#?}");
+    assert_eq!(searches(&site), 4, "two channels in two pages each");
+    let outcome = site.look().await;
+    assert_eq!((outcome.state, codes(&outcome)), (Bad, vec!["recording_gaps"]), "{outcome:#?}");
+    let said = proof(&outcome, "channels").to_string();
+    assert!(said.contains("3 Stairs & lift: 91.4 % (02:10–04:10, 05:00–05:03)"), "{said}");
+    assert_eq!((proof(&outcome, "count"), proof(&outcome, "of")), (&1.into(), &4.into()));
+    let whole = f64::from(4 * 1_440 - 126) / f64::from(4 * 1_440) * 100.0;
+    assert!((value(&outcome, "recording_integrity_percent") - whole).abs() < 0.05, "{outcome:#?}");
+    assert!((value(&outcome, "recording_counted_percent") - 100.0).abs() < 1e-9);
+    let asked = searches(&site);
+    assert_eq!(codes(&site.look().await), ["recording_gaps"]);
+    assert_eq!(searches(&site), asked, "a day is counted once");
+
+    // Shortly after midnight there is nothing to count yet, and what stood goes on; a whole day later it ends.
+    site.device.channels.iter_mut().for_each(|channel| channel.gaps.clear());
+    site.later(12);
+    let outcome = site.look().await;
+    assert_eq!((codes(&outcome), &outcome.blind[..]), (vec![], &["recording_gaps"][..]), "{outcome:#?}");
+    assert_eq!(searches(&site), asked);
+    site.later(3);
+    site.look().await;
+    let outcome = site.look().await;
+    assert_eq!((codes(&outcome), outcome.blind.len()), (vec![], 0), "{outcome:#?}");
+    assert!((value(&outcome, "recording_integrity_percent") - 100.0).abs() < 1e-9, "{outcome:#?}");
+    // What cannot be listed stays unknown, and a plan that wants motion only owes nothing.
+    site.later(24);
+    site.peer.show(&site.device.bodies(site.clock.now()));
+    let outcome = site.look_again().await;
+    assert_eq!((codes(&outcome), &outcome.blind[..]), (vec![], &["recording_gaps"][..]));
+    assert!(outcome.facts.contains_key("unknown.recordings"), "{outcome:#?}");
+    site.device.channels.iter_mut().for_each(|channel| channel.mode = "MOTION");
+    let outcome = site.look().await;
+    assert_eq!((codes(&outcome), outcome.blind.len()), (vec![], 0), "{outcome:#?}");
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use jiff::civil::{DateTime, Weekday};
+use jiff::civil::{Date, DateTime, Weekday};
 
 use super::super::tree::{Node, truth};
+use crate::model::integrity;
 use crate::model::recorder::{Disk, DiskState};
 
 const LIST_MAX: usize = 1_024;
@@ -234,6 +235,38 @@ impl Track {
         };
         self.has_plan.then(|| (0..7).all(on))
     }
+}
+
+impl Track {
+    /// What it records without a break on a day, seconds of the day.
+    pub fn owed(&self, date: Date) -> Vec<(u32, u32)> {
+        let Ok(day) = u32::try_from(date.weekday().since(Weekday::Monday)) else { return Vec::new() };
+        let start = day * DAY;
+        let part = |(from, to): &(u32, u32)| {
+            [start, start + WEEK].into_iter().find_map(|start| {
+                let (from, to) = ((*from).max(start), (*to).min(start + DAY));
+                (from < to).then(|| ((from - start) * 60, (to - start) * 60))
+            })
+        };
+        self.spans.iter().filter_map(part).collect()
+    }
+}
+
+/// A page of `ContentMgmt/search`: the stretches of that day, how many were listed, and whether there are more. Times are
+/// local, whatever their `Z` says. None when it is no such answer.
+pub fn stretches(said: &Node, date: Date) -> Option<(Vec<(u32, u32)>, usize, bool)> {
+    let result = said.find("CMSearchResult")?;
+    let word = result.word("responseStatusStrg")?.to_ascii_uppercase();
+    if word.starts_with("NO") {
+        return Some((Vec::new(), 0, false));
+    }
+    let items: Vec<&Node> = result.all("searchMatchItem").into_iter().take(LIST_MAX).collect();
+    let time = |item: &Node, name: &str| {
+        let text = item.find("timeSpan")?.word(name)?;
+        text.get(..19)?.parse::<DateTime>().ok()
+    };
+    let stretch = |item: &&Node| integrity::on(date, time(item, "startTime")?, time(item, "endTime")?);
+    Some((items.iter().filter_map(stretch).collect(), items.len(), word == "MORE"))
 }
 
 /// `record/tracks/…/dailyDistribution`: the days of the month that have a record. None when it is no such answer.
