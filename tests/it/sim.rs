@@ -10,10 +10,11 @@ use futures_util::StreamExt as _;
 use sitewarden_agent::clock::Clock;
 use sitewarden_agent::config::parse_device;
 use sitewarden_agent::model;
-use sitewarden_agent::picture::WARM_UP;
+use sitewarden_agent::picture::{Finding, WARM_UP, Watch, decode, measure};
 use sitewarden_agent::probe::{self, Context};
 use sitewarden_proto::fault;
 use sitewarden_tests::sim::Site;
+use sitewarden_tests::sim::picture::{jpeg, turned, yard};
 use sitewarden_tests::sim::plan::{
     AUTH_PASSWORD, COMMUNITY, Layout, PRIVACY_PASSWORD, Plan, SNMP_PORT, USER, WEB_PASSWORD, WEB_PORT,
 };
@@ -109,6 +110,23 @@ async fn every_device_of_the_site_is_well_to_the_agent() {
     for device in site.devices() {
         assert_eq!(probe(&site, device.id()).await, ("ok", vec![]), "{}", device.id());
     }
+}
+
+#[test]
+fn a_camera_that_was_turned_is_known_wherever_it_hangs() {
+    let seen = |picture: &image::RgbImage| measure(&decode(&jpeg(picture)).unwrap());
+    let unknown: Vec<_> = (0..60_u8)
+        .map(|net| u64::from(u32::from(std::net::Ipv4Addr::new(127, 70 + net, 0, 1 + net % 5))))
+        .map(|place| {
+            let mut watch = Watch::default();
+            for moment in 0..u64::from(WARM_UP) {
+                watch.learn(&seen(&yard(place, moment)));
+            }
+            (place, watch.observe(seen(&turned(place, 1)), 1).suspects)
+        })
+        .filter(|(_, suspects)| *suspects != [Finding::SceneChanged])
+        .collect();
+    assert_eq!(unknown, Vec::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

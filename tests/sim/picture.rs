@@ -19,14 +19,15 @@ const NOISE: f64 = 2.5;
 /// The file that it hands out now.
 pub fn snapshot(device: &Device) -> Vec<u8> {
     let seed = u64::from(u32::from(device.address()));
-    let place = if device.has(Trouble::Turned) { seed + 1_000 } else { seed };
     let moment = if device.has(Trouble::Frozen) { seed } else { rand::random() };
     let picture = if device.has(Trouble::Black) {
         RgbImage::from_pixel(SIDE.0, SIDE.1, Rgb([3, 3, 3]))
     } else if device.has(Trouble::Blurred) {
-        image::imageops::blur(&yard(place, moment), 2.5)
+        image::imageops::blur(&yard(seed, moment), 2.5)
+    } else if device.has(Trouble::Turned) {
+        turned(seed, moment)
     } else {
-        yard(place, moment)
+        yard(seed, moment)
     };
     jpeg(&picture)
 }
@@ -51,6 +52,16 @@ pub fn yard(place: u64, moment: u64) -> RgbImage {
     }
     let mut dice = StdRng::seed_from_u64(moment.wrapping_add(1_000_000));
     change(picture, |_, channel| channel + dice.random_range(-NOISE..NOISE))
+}
+
+/// What the camera of a yard sees once somebody has turned it: the same yard by half a picture further, and the light upside down. Quite
+/// another yard may by chance be as like it as the same one is at two times of a day, or so grey that it counts as night.
+pub fn turned(place: u64, moment: u64) -> RgbImage {
+    let before = yard(place, moment);
+    let (width, height) = SIDE;
+    RgbImage::from_fn(width, height, |x, y| {
+        *before.get_pixel((x + width / 2) % width, (height - 1 - y + height / 3) % height)
+    })
 }
 
 /// Another value for each channel of each pixel.
