@@ -202,7 +202,8 @@ fn isapi(bytes: &[u8]) {
     let listed = said::stretches(&said, noon.date());
     let whole = |all: &[(u32, u32)]| all.iter().all(|(from, to)| from < to && *to <= 86_400);
     assert!(
-        listed.is_none_or(|(found, listed, _)| found.len() <= listed && listed <= 1_024 && whole(&found))
+        listed
+            .is_none_or(|page| page.found.len() <= page.listed && page.listed <= 1_024 && whole(&page.found))
     );
     for track in said::tracks(&said).unwrap_or_default() {
         assert!(whole(&track.owed(noon.date())));

@@ -302,14 +302,14 @@ impl Look<'_> {
                 Part::Said(said) => said,
                 Part::Unknown(why) => return Ok(Part::Unknown(why)),
             };
-            let Some((stretches, listed, more)) = said::stretches(&said, date) else {
+            let Some(page) = said::stretches(&said, date) else {
                 return Ok(Part::Unknown("the answer is to another question".to_owned()));
             };
-            found.extend(stretches);
-            if !more || listed == 0 {
+            found.extend(page.found);
+            if !page.more || page.listed == 0 {
                 return Ok(Part::Said(found));
             }
-            position += listed;
+            position += page.listed;
         }
         Ok(Part::Unknown(format!("the day is in more than {} pieces", PAGES_MAX * PAGE)))
     }

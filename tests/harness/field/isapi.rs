@@ -325,18 +325,17 @@ fn search(number: usize, channel: &Channel, yesterday: Date) -> Bodies {
     let pages = u32::try_from(files.len()).unwrap_or_default().div_ceil(PAGE).max(1);
     let page = |at: u32| {
         let (from, to) = ((at * PAGE) as usize, (((at + 1) * PAGE) as usize).min(files.len()));
-        let items: String = files[from..to]
-            .iter()
-            .map(|(begin, end)| {
-                let end = if *end == 24 * 60 { "23:59:59".to_owned() } else { clock(*end, 2) };
-                format!(
-                    "<searchMatchItem><sourceID>{{0}}</sourceID><trackID>{number}01</trackID><timeSpan><startTime>{yesterday}T{}Z</startTime>\
-                     <endTime>{yesterday}T{end}Z</endTime></timeSpan><mediaSegmentDescriptor><contentType>video</contentType>\
-                     </mediaSegmentDescriptor></searchMatchItem>\n",
-                    clock(*begin, 0)
-                )
-            })
-            .collect();
+        let mut items = String::new();
+        for (begin, end) in &files[from..to] {
+            let end = if *end == 24 * 60 { "23:59:59".to_owned() } else { clock(*end, 2) };
+            let _ = writeln!(
+                items,
+                "<searchMatchItem><sourceID>{{0}}</sourceID><trackID>{number}01</trackID><timeSpan><startTime>{yesterday}T{}Z</startTime>\
+                 <endTime>{yesterday}T{end}Z</endTime></timeSpan><mediaSegmentDescriptor><contentType>video</contentType>\
+                 </mediaSegmentDescriptor></searchMatchItem>",
+                clock(*begin, 0)
+            );
+        }
         let word = if files.is_empty() {
             "NO MATCHES"
         } else if at + 1 < pages {

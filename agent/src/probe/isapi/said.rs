@@ -252,13 +252,23 @@ impl Track {
     }
 }
 
-/// A page of `ContentMgmt/search`: the stretches of that day, how many were listed, and whether there are more. Times are
-/// local, whatever their `Z` says. None when it is no such answer.
-pub fn stretches(said: &Node, date: Date) -> Option<(Vec<(u32, u32)>, usize, bool)> {
+/// A page of `ContentMgmt/search`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The stretches of the day that was asked for, in its seconds.
+    pub found: Vec<(u32, u32)>,
+    /// How many were listed.
+    pub listed: usize,
+    /// There are more.
+    pub more: bool,
+}
+
+/// Reads a page of `ContentMgmt/search`. Times are local, whatever their `Z` says. None when it is no such answer.
+pub fn stretches(said: &Node, date: Date) -> Option<Page> {
     let result = said.find("CMSearchResult")?;
     let word = result.word("responseStatusStrg")?.to_ascii_uppercase();
     if word.starts_with("NO") {
-        return Some((Vec::new(), 0, false));
+        return Some(Page::default());
     }
     let items: Vec<&Node> = result.all("searchMatchItem").into_iter().take(LIST_MAX).collect();
     let time = |item: &Node, name: &str| {
@@ -266,7 +276,8 @@ pub fn stretches(said: &Node, date: Date) -> Option<(Vec<(u32, u32)>, usize, boo
         text.get(..19)?.parse::<DateTime>().ok()
     };
     let stretch = |item: &&Node| integrity::on(date, time(item, "startTime")?, time(item, "endTime")?);
-    Some((items.iter().filter_map(stretch).collect(), items.len(), word == "MORE"))
+    let found = items.iter().filter_map(stretch).collect();
+    Some(Page { found, listed: items.len(), more: word == "MORE" })
 }
 
 /// `record/tracks/…/dailyDistribution`: the days of the month that have a record. None when it is no such answer.
