@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use serde_json::json;
+use sitewarden_proto::network::ADDRESSES_MAX;
 use sitewarden_proto::wire::SwitchView;
 
 use crate::clock::Clock;
@@ -35,8 +36,6 @@ pub use hints::{Discovery, Hints, Web, discovery, web};
 pub use identify::{Certainty, Identity, identify};
 pub use propose::{Proposal, file, list, proposals};
 
-/// Addresses of one run; a larger network is refused.
-pub const ADDRESSES_MAX: usize = 4_096;
 /// Addresses that are asked at once, each one question after the other.
 const AT_ONCE: usize = 12;
 /// Switches whose tables are read.

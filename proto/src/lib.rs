@@ -6,6 +6,7 @@ pub mod fault;
 pub mod id;
 pub mod limits;
 pub mod metrics;
+pub mod network;
 pub mod topic;
 pub mod usual;
 pub mod wire;

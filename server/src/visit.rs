@@ -8,6 +8,7 @@
 pub mod accepted;
 pub mod api;
 pub mod arrival;
+pub mod form;
 pub mod moment;
 pub mod photo;
 pub mod signature;

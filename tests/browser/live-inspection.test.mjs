@@ -4,13 +4,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { launch, open } from './chromium.mjs';
+import { OUT, ask, need } from './live.mjs';
 import { draw, waitFor } from './phone.mjs';
 
-const need = (name) => process.env[name] ?? assert.fail(`${name} is not set; run this through deploy/demo --run "cd tests/browser && npm run live"`);
-const OUT = fileURLToPath(new URL('./out/', import.meta.url));
 const CONTRACT = `[contract]
 id = "LIVE-2"
 name = "Live inspections"
@@ -27,15 +25,6 @@ const WRONG = '机柜门锁损坏 lock of the cabinet broken';
 let browser;
 before(async () => { await mkdir(OUT, { recursive: true }); browser = await launch(); });
 after(async () => { await browser?.close(); });
-
-/** Asks the server with the page's own session. */
-const ask = (page, method, path, body) => page.evaluate(async ([method, path, body]) => {
-  const me = await (await fetch('/api/v1/me')).json();
-  const answer = await fetch(`/api/v1${path}`, { method, headers: { 'content-type': 'application/json', 'x-csrf-token': me.csrf }, body: body ? JSON.stringify(body) : undefined });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-  return text ? JSON.parse(text) : null;
-}, [method, path, body]);
 
 test('an inspection is filled in on a phone, signed and printed', async (t) => {
   const base = need('SITEWARDEN_URL').replace(/\/$/, '');

@@ -4,12 +4,10 @@
 // SITEWARDEN_ADMIN_LOGIN and SITEWARDEN_ADMIN_PASSWORD; `deploy/demo --run` sets them.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { launch, open } from './chromium.mjs';
+import { OUT, ask, need } from './live.mjs';
 
-const need = (name) => process.env[name] ?? assert.fail(`${name} is not set; run this through deploy/demo --run "cd tests/browser && npm run live"`);
-const OUT = fileURLToPath(new URL('./out/', import.meta.url));
 const PATIENCE = { timeout: 15_000 };
 const CONTRACT = `[contract]
 id = "LIVE-1"
@@ -61,15 +59,6 @@ amount = "200.00"
 let browser;
 before(async () => { await mkdir(OUT, { recursive: true }); browser = await launch(); });
 after(async () => { await browser?.close(); });
-
-/** Asks the server with the page's own session. */
-const ask = (page, method, path, body) => page.evaluate(async ([method, path, body]) => {
-  const me = await (await fetch('/api/v1/me')).json();
-  const answer = await fetch(`/api/v1${path}`, { method, headers: { 'content-type': 'application/json', 'x-csrf-token': me.csrf }, body: body ? JSON.stringify(body) : undefined });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
-  return text ? JSON.parse(text) : null;
-}, [method, path, body]);
 
 test('a ticket goes through all its states with its clocks in sight, in both languages', async (t) => {
   const base = need('SITEWARDEN_URL').replace(/\/$/, '');

@@ -3,12 +3,10 @@
 // Needs SITEWARDEN_URL, SITEWARDEN_LOGIN, SITEWARDEN_PASSWORD and SIM_PANEL; `deploy/demo --run` sets them.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { launch, open } from './chromium.mjs';
+import { OUT, need } from './live.mjs';
 
-const need = (name) => process.env[name] ?? assert.fail(`${name} is not set; run this through deploy/demo --run "cd tests/browser && npm run live"`);
-const OUT = fileURLToPath(new URL('./out/', import.meta.url));
 const FRESH = 'a sentence for the night shift';
 const PATIENCE = { timeout: 60_000 };
 const HOW = 'unplug';

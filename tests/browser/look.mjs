@@ -77,7 +77,7 @@ for (const [name, shot] of Object.entries(SHOTS).filter(([name]) => wanted.lengt
     await page.locator('main details summary').nth(1).click();
     await page.locator('input[name=net]').fill('10.20.7.0/24');
     await page.locator('input[name=net]').press('Enter');
-    await page.waitForTimeout(shot.around === 'far' ? 4_500 : 8_000);
+    await (shot.around === 'far' ? page.locator('main details progress[value]') : page.locator('main .found li').last()).waitFor();
   }
   if (shot.visits) { await page.locator('.visits summary').last().click(); await page.waitForTimeout(300); }
   if (shot.ledger) { await page.locator('.clocks .one').last().click(); await page.waitForTimeout(300); }

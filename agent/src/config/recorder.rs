@@ -37,13 +37,21 @@ pub struct Recorder {
 
 const SPARE_MAX: usize = 256;
 
-pub(super) fn read(table: &mut Table<'_>) -> Result<Recorder, Error> {
+/// Reads them; `counts` says that the vendor's recordings can be counted.
+pub(super) fn read(table: &mut Table<'_>, counts: bool) -> Result<Recorder, Error> {
     let tls = table.flag("tls", false)?;
     let port = port(table, Some(if tls { 443 } else { 80 }))?;
     let auth = auth(table, Usual::Digest)?;
     let max_offset_ms = table.number("max_offset_ms", 1_000..=600_000, 60_000)?;
     let keep_days = table.number("keep_days", 0..=366, 0)?;
-    let min_integrity_percent = table.number("min_integrity_percent", 0..=100, 0)?;
+    let min_integrity_percent = if counts { table.number("min_integrity_percent", 0..=100, 0)? } else { 0 };
+    if min_integrity_percent > 0 && keep_days == 0 {
+        return Err(table.error_here(
+            "`min_integrity_percent` stands without `keep_days`, by which a channel's first day is known"
+                .to_owned(),
+            "Say in `keep_days` how many days its recordings have to reach back".to_owned(),
+        ));
+    }
     let disks = table.number("disks", 0..=64, 0)?;
     let serial =
         table.text("serial", "\"DS-7616NI\"")?.map(|found| found.value).filter(|text| !text.is_empty());

@@ -234,3 +234,19 @@ fn everything_that_is_usual_is_a_device() {
         assert_eq!(names(&local(&short).unwrap()), names(&device), "{short}");
     }
 }
+
+#[test]
+fn recordings_are_counted_where_they_can_be() {
+    let device = |kind: &str, more: &str| {
+        format!(
+            "[[device]]\nid = \"nvr-1\"\naddress = \"10.0.0.4\"\n[[device.check]]\nkind = \"{kind}\"\nuser = \"u\"\npassword = \"p\"\n{more}"
+        )
+    };
+    let counted = "keep_days = 30\nmin_integrity_percent = 95\n";
+    let devices = parse_devices(&device("isapi", counted), "f").unwrap();
+    assert!(matches!(&devices[0].checks[0].kind, Kind::Isapi(asked) if asked.min_integrity_percent == 95));
+    let alone = parse_devices(&device("isapi", "min_integrity_percent = 95\n"), "f").unwrap_err().to_string();
+    assert!(alone.contains("without `keep_days`") && alone.contains("how many days"), "{alone}");
+    let other = parse_devices(&device("dahua", counted), "f").unwrap_err().to_string();
+    assert!(other.contains("min_integrity_percent"), "{other}");
+}

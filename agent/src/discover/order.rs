@@ -1,11 +1,11 @@
 //! A look around that the server asked for: only in a private network, one at a time, and its answer small enough for a record.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sitewarden_proto::limits::DISCOVERY_MAX;
+use sitewarden_proto::network::{ADDRESSES_MAX, is_private};
 
 use super::{Found, Ports, Proposal, Wish, list, look};
 use crate::config::Security;
@@ -21,26 +21,14 @@ const WHY_MAX: usize = 3;
 /// Takes an order: what is to be looked at, or why not.
 pub(crate) fn wish(net: &str, snmp: Option<Security>) -> Result<Wish, String> {
     let all = addresses(net)?;
-    if all.len() > super::ADDRESSES_MAX {
-        return Err(format!("{net} has {} addresses; {} at most, a /20", all.len(), super::ADDRESSES_MAX));
+    if all.len() > ADDRESSES_MAX {
+        return Err(format!("{net} has {} addresses; {} at most, a /20", all.len(), ADDRESSES_MAX));
     }
     // The whole network is private when both its ends are.
     if !all.first().into_iter().chain(all.last()).all(|address| is_private(*address)) {
         return Err(format!("{net} is no private network, and others are not looked at for the server"));
     }
     Ok(Wish { net: net.to_owned(), snmp, rate: RATE, limit: LIMIT, ports: Ports::default() })
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            let shared = address.octets()[0] == 100 && address.octets()[1] & 0xc0 == 64;
-            address.is_private() || address.is_link_local() || address.is_loopback() || shared
-        }
-        IpAddr::V6(address) => {
-            address.is_unique_local() || address.is_unicast_link_local() || address.is_loopback()
-        }
-    }
 }
 
 /// Looks, and tells what was found until its time was over; or why nothing can be told.
@@ -79,6 +67,7 @@ pub(crate) fn told(wish: &Wish, addresses: usize, complete: bool, all: &[Proposa
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::net::IpAddr;
 
     use super::super::{Hints, proposals};
     use super::*;

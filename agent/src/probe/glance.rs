@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_snmp::Value;
 use rustls::pki_types::ServerName;
+use sitewarden_proto::network::ADDRESSES_MAX;
 use sitewarden_proto::wire::SwitchView;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
@@ -15,7 +16,6 @@ use tokio_rustls::TlsConnector;
 use super::snmp::{self, Sessions};
 use super::{tls, topology};
 use crate::config::{Security, Snmp};
-use crate::discover::ADDRESSES_MAX;
 use crate::discover::hints::{self, Discovery, Hints, Web, tame};
 
 /// For a connection.

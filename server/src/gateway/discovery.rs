@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use sitewarden_proto::network::{ADDRESSES_MAX, is_private};
 use utoipa::ToSchema;
 
 use crate::device::CLASSES;
 
-/// Addresses of one look around.
-const ADDRESSES_MAX: u32 = 4_096;
+/// Steps of one look around: each address is one to be pinged and one to be asked.
+const STEPS_MAX: u32 = 2 * ADDRESSES_MAX as u32;
 /// Devices that are told of one.
 const FOUND_MAX: usize = 1_000;
 /// Characters of a text that a gateway tells.
@@ -68,7 +69,7 @@ pub struct Progress {
 /// Reads how far it is; nothing when the gateway tells nonsense.
 pub fn progress(result: &str) -> Progress {
     let far: Progress = serde_json::from_str(result).unwrap_or_default();
-    let all = far.all.min(2 * ADDRESSES_MAX);
+    let all = far.all.min(STEPS_MAX);
     Progress { done: far.done.min(all), all }
 }
 
@@ -98,8 +99,6 @@ fn cut(text: &mut String) {
 }
 
 /// Checks a network that a person wants looked at: private, and 4,096 addresses at most. Why not, and what to write.
-///
-/// Private are RFC 1918, RFC 6598, RFC 4193, link-local and loopback addresses.
 pub fn network(text: &str) -> Result<String, (&'static str, &'static str)> {
     let text = text.trim();
     let (base, prefix) = text.split_once('/').map_or((text, None), |(base, prefix)| (base, Some(prefix)));
@@ -110,14 +109,7 @@ pub fn network(text: &str) -> Result<String, (&'static str, &'static str)> {
     if bits - prefix > ADDRESSES_MAX.ilog2() {
         return Err(("it has more than 4,096 addresses", "look at a part of it; a /20 is the widest"));
     }
-    let private = match base {
-        IpAddr::V4(base) => {
-            let shared = base.octets()[0] == 100 && base.octets()[1] & 0xc0 == 64;
-            base.is_private() || base.is_link_local() || base.is_loopback() || shared
-        }
-        IpAddr::V6(base) => base.is_unique_local() || base.is_unicast_link_local() || base.is_loopback(),
-    };
-    if private {
+    if is_private(base) {
         Ok(format!("{base}/{prefix}"))
     } else {
         Err(("it is no private network", "a gateway looks around in the site's own networks only"))

@@ -1,10 +1,9 @@
 //! SQL for what finished visits say.
 
-use serde_json::Value;
-
 use super::{Case, Trouble};
 use crate::db::Conn;
 use crate::user::Scope;
+use crate::visit::form::Form;
 
 /// Visits that are looked through, the newest.
 const LOOKED_MAX: i64 = 2_000;
@@ -67,9 +66,8 @@ pub async fn list(conn: &mut Conn, scope: &Scope) -> sqlx::Result<Vec<Case>> {
 
 /// None where nobody has said what was done.
 fn case(row: Row) -> Option<Case> {
-    let form: Value = serde_json::from_str(&row.form).unwrap_or_default();
-    let said = |field: &str| form[field]["text"].as_str().unwrap_or_default().trim().to_owned();
-    let solution = said("solution");
+    let form = Form::read(&row.form);
+    let solution = form.said("solution");
     (!solution.is_empty()).then(|| Case {
         ticket_number: row.ticket_number,
         title: row.title,
@@ -80,8 +78,8 @@ fn case(row: Row) -> Option<Case> {
         model: row.model.unwrap_or_default(),
         site: row.site,
         site_zh: row.site_zh,
-        symptom: said("symptom"),
-        cause: said("cause"),
+        symptom: form.said("symptom"),
+        cause: form.said("cause"),
         solution,
         at: row.changed_at,
     })

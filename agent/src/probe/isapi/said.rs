@@ -235,20 +235,21 @@ impl Track {
         };
         self.has_plan.then(|| (0..7).all(on))
     }
-}
 
-impl Track {
     /// What it records without a break on a day, seconds of the day.
     pub fn owed(&self, date: Date) -> Vec<(u32, u32)> {
         let Ok(day) = u32::try_from(date.weekday().since(Weekday::Monday)) else { return Vec::new() };
         let start = day * DAY;
-        let part = |(from, to): &(u32, u32)| {
-            [start, start + WEEK].into_iter().find_map(|start| {
-                let (from, to) = ((*from).max(start), (*to).min(start + DAY));
-                (from < to).then(|| ((from - start) * 60, (to - start) * 60))
-            })
+        // A span over the end of the week may touch the day at both of its ends.
+        let part = |(from, to, start): (u32, u32, u32)| {
+            let (from, to) = (from.max(start), to.min(start + DAY));
+            (from < to).then(|| ((from - start) * 60, (to - start) * 60))
         };
-        self.spans.iter().filter_map(part).collect()
+        self.spans
+            .iter()
+            .flat_map(|(from, to)| [(*from, *to, start), (*from, *to, start + WEEK)])
+            .filter_map(part)
+            .collect()
     }
 }
 

@@ -5,7 +5,6 @@ use axum::Json;
 use axum::extract::State;
 use jiff::SignedDuration;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::app::App;
@@ -13,6 +12,7 @@ use crate::db::Conn;
 use crate::error::ApiError;
 use crate::site::place::wgs84;
 use crate::user::Viewer;
+use crate::visit::form::Form;
 use crate::visit::store::{self, Filter, Row, briefing};
 use crate::{device, rota, site, ticket};
 
@@ -191,16 +191,15 @@ async fn brief(conn: &mut Conn, viewer: &Viewer, row: Row) -> sqlx::Result<Optio
         let before = before.into_iter().filter(|one| one.id != row.ticket_id).take(HISTORY_MAX as usize);
         for ticket in before {
             let form = briefing::last_form(conn, &ticket.id).await?.unwrap_or_default();
-            let form: Value = serde_json::from_str(&form).unwrap_or_default();
-            let said = |field: &str| form[field]["text"].as_str().unwrap_or_default().to_owned();
+            let form = Form::read(&form);
             history.push(BriefedTicket {
                 number: ticket.number,
                 code: ticket.code,
                 title: ticket.title,
                 opened_at: ticket.opened_at,
                 closed_at: ticket.closed_at,
-                cause: said("cause"),
-                solution: said("solution"),
+                cause: form.said("cause"),
+                solution: form.said("solution"),
             });
         }
     }

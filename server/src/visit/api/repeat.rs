@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::{Path, State};
 use jiff::SignedDuration;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::app::App;
 use crate::error::ApiError;
 use crate::ticket;
 use crate::user::Viewer;
+use crate::visit::form::Form;
 use crate::visit::store::repeat::{Earlier, list_earlier};
 
 /// How far back is looked.
@@ -74,16 +74,14 @@ pub(super) async fn get(
 
 impl From<Earlier> for EarlierTicket {
     fn from(one: Earlier) -> Self {
-        let form: Value =
-            one.form.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let said = |field: &str| form[field]["text"].as_str().unwrap_or_default().trim().to_owned();
+        let form = Form::read(one.form.as_deref().unwrap_or_default());
         Self {
             number: one.number,
             opened_at: one.opened_at,
             closed_at: one.closed_at,
             repaired: one.repairs > 0,
-            cause: said("cause"),
-            solution: said("solution"),
+            cause: form.said("cause"),
+            solution: form.said("solution"),
         }
     }
 }

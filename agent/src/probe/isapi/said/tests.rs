@@ -95,6 +95,15 @@ fn a_plan_is_read_by_the_minute() {
     let over_sunday = plan(&action("Sun 22:00", "Fri 08:00", "cmr"));
     assert_eq!((over_sunday.is_due(at(7)), over_sunday.is_due(at(9))), (Some(true), Some(false)));
     assert_eq!(plan("").is_due(at(7)), None);
+    // What a day owes: a span that ends where it began owes all of it, on the day of its ends in two parts.
+    let day = |day| jiff::civil::date(2026, 11, day);
+    assert_eq!(office.owed(day(20)), [(8 * 3_600, 20 * 3_600)]);
+    assert_eq!(office.owed(day(21)), []);
+    assert_eq!((week.owed(day(16)), week.owed(day(22))), (vec![(0, 86_400)], vec![(0, 86_400)]));
+    assert_eq!(over_sunday.owed(day(22)), [(22 * 3_600, 86_400)]);
+    assert_eq!(over_sunday.owed(day(20)), [(0, 8 * 3_600)]);
+    let round = plan(&action("Mon 08:00", "Mon 08:00", "CMR"));
+    assert_eq!(round.owed(day(16)), [(8 * 3_600, 86_400), (0, 8 * 3_600)]);
     assert_eq!(plan(&action("Someday 08:00", "Friday 99:00", "CMR")).is_due(at(8)), Some(false));
 }
 
